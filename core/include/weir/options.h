@@ -1,0 +1,71 @@
+/* Options of a server and of a route.
+ *
+ * Every structure starts with its own size, which the caller sets to sizeof, so that later versions
+ * may append fields. Zero in a field means the documented default; WEIR_OFF means off or unlimited
+ * where the field says so. */
+#ifndef WEIR_OPTIONS_H
+#define WEIR_OPTIONS_H
+
+#include <weir/attributes.h>
+
+/* What a connection's strict queue limit does with a message that does not fit. */
+enum weir_queue_policy {
+  WEIR_QUEUE_CLOSE = 0, /* the connection is closed with code 1008; the default */
+  WEIR_QUEUE_DROP_NEWEST =
+      1, /* the message is dropped for this connection, the call returns -ENOBUFS */
+};
+
+/* How loud a line of the log is. */
+enum weir_log_level { WEIR_LOG_ERROR = 0, WEIR_LOG_WARNING = 1, WEIR_LOG_INFO = 2 };
+
+/* Receives a line of the log: text without a line end, lent for the call. Called on the loop's
+ * thread where the line arose; must not call back into the library. */
+typedef void weir_log_fn(enum weir_log_level level, const char *text, void *arg);
+
+struct weir_options {
+  size_t size; /* sizeof(struct weir_options) */
+
+  size_t loops;   /* event loops, each on a thread of its own; default 1, at most 255 */
+  size_t backlog; /* listen(2)'s backlog, in connections; default 4,096 */
+  size_t handshake_timeout_ms; /* from accept to the end of the opening handshake; default 10,000;
+                                  may be off */
+  size_t keep_alive_ms; /* how long a connection may idle between HTTP requests; default 5,000 */
+  size_t
+      max_header_bytes; /* a request's head, raw bytes; default 16,384; more is refused with 431 */
+  size_t max_header_fields; /* a request's header fields; default 64, at most 128; more is refused
+                               with 431 */
+  size_t max_uri_bytes;     /* a request's target; default 8,192; more is refused with 414 */
+  size_t busy_poll_us; /* how long a loop spins before it blocks, microseconds; default 0: it does
+                          not */
+
+  weir_log_fn *log; /* where lines of the log go; default NULL: nowhere */
+  void *log_arg;    /* handed to log */
+};
+
+struct weir_route_options {
+  size_t size; /* sizeof(struct weir_route_options) */
+
+  size_t max_message_bytes;   /* one message, all its fragments; default 1 MiB; may be off; more is
+                                 F1009 */
+  size_t max_fragments;       /* frames of one message; default 16,384; may be off; more is F1008 */
+  size_t max_queued_bytes;    /* unsent bytes of one connection; default 1 MiB; may be off */
+  size_t max_queued_messages; /* unsent messages of one connection; default 4,096; may be off */
+  size_t queue_policy;        /* enum weir_queue_policy; default WEIR_QUEUE_CLOSE */
+
+  size_t ping_interval_ms; /* silence after which a ping is sent; default 30,000; may be off */
+  size_t pong_timeout_ms;  /* further silence after that ping until the peer counts as gone; default
+                              20,000 */
+  size_t
+      idle_timeout_ms; /* time without a data message from the peer, then close 1001; default off */
+  size_t close_timeout_ms; /* how long the peer may take to answer a Close frame; default 5,000 */
+
+  size_t no_broadcast; /* 1: weir_server_broadcast passes this route by; default 0: it takes part */
+
+  const char *const *protocols; /* subprotocols by name, NULL-terminated; the first one that the
+                                   client offers and this list holds is selected; default none */
+  const char *const
+      *origins; /* exact values of Origin that may connect, NULL-terminated; default: every one */
+  size_t origin_required; /* 1: a request without Origin is refused with 403 too; default 0 */
+};
+
+#endif

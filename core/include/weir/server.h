@@ -1,0 +1,162 @@
+/* The server: routes, listeners, loops, and everything that reaches all connections. */
+#ifndef WEIR_SERVER_H
+#define WEIR_SERVER_H
+
+#include <weir/conn.h>
+#include <weir/loop.h>
+#include <weir/options.h>
+
+struct weir_server;
+
+/* The handlers of a route, each of which may be NULL. All run on the connection's loop; each may
+ * use any connection of that loop and any WEIR_ANY_THREAD function. arg is the one given to
+ * weir_server_route. */
+struct weir_handlers {
+  /* Decides an opening handshake that is correct (RFC 6455 section 4.2.2). Returns 0 to accept, or
+   * a negative HTTP status (-400 .. -599) to refuse; any other value refuses with 500. user is the
+   * connection's user memory, after user_init. Default: accepts. */
+  int (*on_upgrade)(struct weir_request *request, void *user, void *arg);
+
+  /* The connection is open; the 101 is queued in front of whatever is sent here. */
+  void (*on_open)(struct weir_conn *conn, void *arg);
+
+  /* A whole message. The bytes are lent until it returns, and may be written to. */
+  void (*on_message)(struct weir_conn *conn, const struct weir_message *message, void *arg);
+
+  /* Where it is set, it gets messages in pieces as their bytes arrive, and on_message is not
+   * called: nothing is assembled. Pieces are not the peer's frames, and a piece of text may end
+   * inside a character. */
+  void (*on_fragment)(struct weir_conn *conn, const struct weir_message *piece, void *arg);
+
+  /* A ping came, and was answered; a pong came (RFC 6455 sections 5.5.2, 5.5.3). At most 125 bytes,
+   * lent. */
+  void (*on_ping)(struct weir_conn *conn, struct weir_slice payload, void *arg);
+  void (*on_pong)(struct weir_conn *conn, struct weir_slice payload, void *arg);
+
+  /* The queue became empty after it had been too long to leave at once, or a message was refused
+   * for its sake. */
+  void (*on_drain)(struct weir_conn *conn, void *arg);
+
+  /* Something went wrong on this connection, which will close: a value for weir_strerror, and a
+   * sentence. Comes before on_close, at most once. A peer that goes away without a closing
+   * handshake is no error. */
+  void (*on_error)(struct weir_conn *conn, int error, const char *what, void *arg);
+
+  /* The connection is closed: exactly once for every on_open. code is that of the peer's Close
+   * frame (RFC 6455 section 7.1.5), 1005 when it held none, 1006 when there was no Close frame, or
+   * the code with which this side failed the connection. reason is lent. Sends return -EPIPE. */
+  void (*on_close)(struct weir_conn *conn, int code, struct weir_slice reason, void *arg);
+
+  /* Called on the zeroed user memory before on_upgrade, and once when the connection (or the
+   * refused request) is done with it, after on_close. user_init returns 0, or a negative HTTP
+   * status as on_upgrade does; user_fini follows only a user_init that returned 0. */
+  int (*user_init)(void *user, void *arg);
+  void (*user_fini)(void *user, void *arg);
+};
+
+struct weir_route {
+  size_t size;       /* sizeof(struct weir_route) */
+  size_t user_bytes; /* memory inside each connection for the application, aligned to 16; default 0;
+                        at most 64 KiB */
+  struct weir_handlers handlers;
+  struct weir_route_options options;
+};
+
+/* Makes a server, owned by the caller; options may be NULL. Returns 0, -EINVAL (a value out of its
+ * range, or a size that no version has) or -ENOMEM; on an error *server is NULL. */
+WEIR_ANY_THREAD int weir_server_new(struct weir_server **server,
+                                    const struct weir_options *options);
+
+/* Frees a server that does not run: connections that are left are dropped, with on_close(1006).
+ * NULL is allowed. Where it was attached to a loop, on that loop's thread, outside handlers. */
+WEIR_ANY_THREAD void weir_server_free(struct weir_server *server);
+
+/* Serves WebSocket connections on a path: "/chat" exactly, "/:name" one segment as a parameter, "*"
+ * at the end for whatever follows. An exact segment goes before a parameter, a parameter before
+ * "*". All is copied; arg is lent for the server's life. Before listening. Returns 0, -EINVAL (the
+ * pattern, or an option out of its range), -EEXIST (the pattern is taken), -EBUSY (listening
+ * already) or -ENOMEM. */
+WEIR_ANY_THREAD int weir_server_route(struct weir_server *server, const char *path,
+                                      const struct weir_route *route, void *arg);
+
+/* Answers plain GET and HEAD requests on a path, patterns as above: handler sets header fields and
+ * a body through the request and returns the status, 200 .. 599 (0 means 200). A path may have a
+ * WebSocket route as well: then requests that ask for an upgrade go there. Before listening.
+ * Returns as weir_server_route does. */
+WEIR_ANY_THREAD int weir_server_get(struct weir_server *server, const char *path,
+                                    int (*handler)(struct weir_request *request, void *arg),
+                                    void *arg);
+
+/* Listens on a host (a numeric address or a name; NULL: all addresses, IPv6 and IPv4) and a port
+ * (0: any free one). Connections are accepted once the server runs. Returns 0, -EADDRINUSE (also
+ * where another listener would share the port), -EBUSY (listening already), -ENOENT (no such host)
+ * or another -errno. */
+WEIR_ANY_THREAD int weir_server_listen(struct weir_server *server, const char *host, uint16_t port);
+
+/* The port that it listens on; 0 when it does not. */
+WEIR_ANY_THREAD uint16_t weir_server_port(const struct weir_server *server);
+
+/* Serves until weir_server_stop: the first loop on the calling thread, the others on threads of
+ * their own. Returns 0 once stopped, -EINVAL (not listening), -EBUSY (running, or attached to a
+ * loop), or -errno of a thread or a loop that could not be made. */
+WEIR_ANY_THREAD int weir_server_run(struct weir_server *server);
+
+/* Serves on a loop of the caller's instead of weir_server_run, from now on until weir_server_stop
+ * or weir_server_free. Only with options.loops 1. Returns 0, -EINVAL, -EBUSY or -errno. */
+WEIR_LOOP_THREAD int weir_server_attach(struct weir_server *server, struct weir_loop *loop);
+
+/* Stops the server: listeners close, every connection is sent Close 1001 as far as it can be sent
+ * at once and is closed, on_close(1001) is called, and weir_server_run returns. Async-signal-safe;
+ * further calls do nothing. */
+WEIR_ANY_THREAD void weir_server_stop(struct weir_server *server);
+
+/* Sends a frame to every open connection of the routes that take part, on all loops, but to the one
+ * with the id except (0: to all). What the calling loop's own connections get is queued before it
+ * returns; other loops get it in the order of calls. Slow receivers get their route's policy. The
+ * caller keeps its reference. Returns 0, -EINVAL (frame is NULL) or -ENOMEM: then some loops may
+ * have been left out. */
+WEIR_ANY_THREAD int weir_server_broadcast(struct weir_server *server, struct weir_frame *frame,
+                                          weir_conn_id except);
+
+/* The same to the subscribers of a topic (1 to 255 bytes), but to the one with the id except.
+ * Returns as weir_server_broadcast does, and -EINVAL for the topic's length. */
+WEIR_ANY_THREAD int weir_server_publish(struct weir_server *server, const char *topic, size_t len,
+                                        struct weir_frame *frame, weir_conn_id except);
+
+/* How many connections are subscribed to a topic, over all loops, as of now. */
+WEIR_ANY_THREAD size_t weir_server_subscribers(const struct weir_server *server, const char *topic,
+                                               size_t len);
+
+/* Sends a frame to one connection by its id; the caller keeps its reference. On the connection's
+ * own loop it returns as weir_conn_send_frame does; from elsewhere 0 when it was handed over (what
+ * follows is up to the connection's policy), -ESTALE (the id can name no connection) or -ENOMEM. On
+ * its own loop -ESTALE also when it is closed. */
+WEIR_ANY_THREAD int weir_server_send(struct weir_server *server, weir_conn_id id,
+                                     struct weir_frame *frame);
+
+/* weir_conn_close by id. Returns as weir_server_send does, and -EINVAL (code or reason). */
+WEIR_ANY_THREAD int weir_server_close_id(struct weir_server *server, weir_conn_id id, int code,
+                                         const char *reason);
+
+/* Counts since the server was made, summed over its loops; each a moment's reading. */
+struct weir_counters {
+  uint64_t accepted;          /* connections */
+  uint64_t opened;            /* WebSocket connections */
+  uint64_t closed;            /* of those opened */
+  uint64_t refused;           /* requests answered with 400 and more */
+  uint64_t requests;          /* GET and HEAD requests answered by a handler */
+  uint64_t messages_received; /* whole messages */
+  uint64_t messages_sent;     /* taken into a queue, once per receiver */
+  uint64_t bytes_received;    /* from sockets */
+  uint64_t bytes_sent;        /* to sockets */
+  uint64_t dropped;           /* messages that met a full queue */
+  uint64_t failed;            /* connections failed for breaking the protocol or a limit */
+  uint64_t accept_paused;     /* times that accepting paused for want of descriptors */
+  uint64_t memory_bytes;      /* held by the loops and their connections now, shared frames apart */
+};
+
+/* Fills *out. Returns 0 or -EINVAL (out is NULL). */
+WEIR_ANY_THREAD int weir_server_counters(const struct weir_server *server,
+                                         struct weir_counters *out);
+
+#endif

@@ -1,0 +1,66 @@
+/* The frame header's codec (RFC 6455 section 5.2). Pure: bytes to numbers and back, and the rules
+ * that one header alone can break; what a sequence of frames can break is the parser's. */
+#ifndef WEIR_WIRE_FRAMING_H
+#define WEIR_WIRE_FRAMING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The bits of the first byte, and the opcodes (section 11.8). */
+enum {
+  WEIR__FIN = 0x80,
+  WEIR__RSV1 = 0x40,
+  WEIR__RSV2 = 0x20,
+  WEIR__RSV3 = 0x10,
+  WEIR__OPCODE = 0x0F,
+  WEIR__MASK = 0x80, /* of the second byte */
+
+  WEIR__CONTINUATION = 0x0,
+  WEIR__TEXT = 0x1,
+  WEIR__BINARY = 0x2,
+  WEIR__CLOSE = 0x8,
+  WEIR__PING = 0x9,
+  WEIR__PONG = 0xA,
+  WEIR__CONTROL = 0x8, /* the bit that control opcodes have */
+
+  WEIR__CONTROL_MAX = 125,     /* payload of a control frame, section 5.5 */
+  WEIR__HEADER_MAX = 14,       /* a masked header with a 64-bit length */
+  WEIR__SERVER_HEADER_MAX = 10 /* the same without a masking key */
+};
+
+/* A header that a client sent. */
+struct weir__header {
+  uint64_t length; /* of the payload */
+  uint32_t key;    /* as it stands in memory */
+  uint8_t first;   /* FIN, RSV1-3 and opcode */
+  uint8_t size;    /* of the header itself */
+};
+
+/* Decodes the masked header at data, of which have bytes have come; reserved is the set of RSV bits
+ * that no extension has claimed. Returns the header's size, 0 when more bytes are needed, or a
+ * negative close code with *reason set to a sentence (static storage). What the first two bytes
+ * decide is judged before the rest has come; minimality and bit 63 when the length has. At data, 8
+ * bytes must be readable, whatever have says. */
+int weir__header_decode(const unsigned char *data, size_t have, uint8_t reserved,
+                        struct weir__header *header, const char **reason);
+
+/* Encodes an unmasked header with the first byte given; returns its size. At out,
+ * WEIR__SERVER_HEADER_MAX bytes. */
+size_t weir__header_encode(unsigned char *out, uint8_t first, uint64_t length);
+
+/* The size of an unmasked header for a payload of length bytes: 2, 4 or 10. */
+static inline size_t weir__header_size(uint64_t length)
+{
+  return length < 126 ? 2 : length <= 0xFFFF ? 4 : 10;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

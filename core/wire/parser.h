@@ -1,0 +1,81 @@
+/* The parser: a stream of bytes from a client, in pieces of any size, to events (RFC 6455 sections
+ * 5 and 8.1). Pull-style and pure: payloads are unmasked and validated where they stand and lent,
+ * nothing is copied or allocated. */
+#ifndef WEIR_WIRE_PARSER_H
+#define WEIR_WIRE_PARSER_H
+
+#include "wire/framing.h"
+#include "wire/utf8.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes that must be readable behind the end of any input. */
+enum { WEIR__PARSER_SLACK = 16 };
+
+struct weir__parser_limits {
+  uint64_t max_message_bytes; /* sum over a message's fragments; UINT64_MAX: unlimited */
+  uint32_t max_fragments;     /* frames of a message, empty ones too; UINT32_MAX: unlimited */
+};
+
+/* The state between two pieces of input: all that a connection keeps, in 32 bytes. */
+struct weir__parser {
+  union {
+    struct {
+      uint64_t remaining;                   /* payload bytes of the frame still to come */
+      uint32_t key;                         /* rotated for the next of them */
+    } frame;                                /* while in_frame */
+    unsigned char header[WEIR__HEADER_MAX]; /* the part of a header that has come, otherwise */
+  };
+  uint64_t message_bytes; /* declared by the frames of the message so far */
+  uint32_t fragments;     /* frames of the message so far */
+  /* exact fields and their packing are the implementer's, within 32 bytes: */
+  struct weir__utf8 utf8; /* of the text so far */
+  uint8_t bits;
+};
+
+enum weir__event_kind {
+  WEIR__EVENT_MORE = 0, /* the input is used up; more is needed */
+  WEIR__EVENT_DATA,     /* a piece of a message: what has come of one frame's payload */
+  WEIR__EVENT_CONTROL,  /* a piece of a control frame's payload */
+};
+
+/* What weir__parser_next found. */
+struct weir__event {
+  unsigned char *data; /* the piece, unmasked in place, validated when text; never NULL */
+  size_t len;
+  uint64_t remaining; /* payload bytes of this frame that have not come yet; 0: the frame ends with
+                         this piece */
+  uint8_t kind;       /* enum weir__event_kind */
+  uint8_t opcode;     /* DATA: of the message, TEXT or BINARY; CONTROL: CLOSE, PING or PONG */
+  uint8_t rsv1; /* DATA: the message is compressed (RFC 7692 section 6); only where RSV1 is not
+                   reserved */
+  bool first;   /* the message, or the control frame, begins with this piece */
+  bool last;    /* the message, or the control frame, ends with this piece */
+  const char *reason; /* on an error: a sentence, static storage */
+};
+
+/* Bytes to parse; weir__parser_next moves at towards end. */
+struct weir__input {
+  unsigned char *at;
+  unsigned char *end; /* WEIR__PARSER_SLACK bytes behind it are readable */
+};
+
+/* A parser at the start of a stream; reserved is the set of RSV bits that no extension has claimed.
+ */
+void weir__parser_init(struct weir__parser *parser, uint8_t reserved);
+
+/* Parses on to the next event. Every piece of payload is handed out as soon as it is there; an
+ * empty frame gives one event with len 0. Returns the event's kind, or a negative close code
+ * (-1002, -1007, -1008, -1009) with event->reason set; then the parser must not be used again. For
+ * text, the error comes with the offending byte. A declared length over the limit is an error as
+ * soon as the header is there. */
+int weir__parser_next(struct weir__parser *parser, const struct weir__parser_limits *limits,
+                      struct weir__input *input, struct weir__event *event);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
