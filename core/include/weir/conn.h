@@ -58,11 +58,11 @@ WEIR_LOOP_THREAD int weir_conn_ping(struct weir_conn *conn, const void *data, si
 WEIR_LOOP_THREAD int weir_conn_pong(struct weir_conn *conn, const void *data, size_t len);
 
 /* Begins the closing handshake (RFC 6455 section 7.1.2): queues a Close frame behind what is
- * queued. Messages that still come in are handed to no handler. on_close follows, with the peer's
- * code, when the peer answers, or with 1006 when it does not within close_timeout_ms. code is
- * 1000-1003, 1007-1014 or 3000-4999, or 0 for a Close without payload; reason is UTF-8 of at most
- * 123 bytes, NULL for none. Returns 0, -EINVAL (code or reason), -EALREADY (a Close frame was sent)
- * or -ENOMEM. */
+ * queued. Messages that the peer sent before it saw the Close frame still come to the handlers.
+ * on_close follows, with the peer's code, when the peer answers, or with 1006 when it does not
+ * within close_timeout_ms. code is 1000-1003, 1007-1014 or 3000-4999, or 0 for a Close without
+ * payload; reason is UTF-8 of at most 123 bytes, NULL for none. Returns 0, -EINVAL (code or
+ * reason), -EALREADY (a Close frame was sent) or -ENOMEM. */
 WEIR_LOOP_THREAD int weir_conn_close(struct weir_conn *conn, int code, const char *reason);
 
 /* Drops the connection without a closing handshake: nothing more is sent; on_close(1006) follows

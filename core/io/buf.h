@@ -1,0 +1,41 @@
+/* Counted bytes that any thread may share: immutable once shared, freed by the last reference. The
+ * bytes stand behind the structure, in the same block. Knows nothing of frames. */
+#ifndef WEIR_IO_BUF_H
+#define WEIR_IO_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir__buf {
+  uint32_t refs;   /* atomic */
+  uint32_t begin;  /* offset of the first byte that is used */
+  size_t end;      /* offset behind the last byte that is used */
+  size_t capacity; /* bytes behind the structure */
+};
+
+/* A buffer with one reference and begin and end at room, so that a header can be put in front
+ * later; NULL when there is no memory or room + capacity does not fit. */
+struct weir__buf *weir__buf_new(uint32_t room, size_t capacity);
+
+/* The same with the capacity raised, its bytes kept, for the sole owner of the only reference;
+ * NULL, the old one kept, when there is no memory. */
+struct weir__buf *weir__buf_grow(struct weir__buf *buf, size_t capacity);
+
+/* One more reference; one less, NULL is allowed. Any thread. */
+struct weir__buf *weir__buf_ref(struct weir__buf *buf);
+void weir__buf_unref(struct weir__buf *buf);
+
+static inline unsigned char *weir__buf_bytes(const struct weir__buf *buf)
+{
+  return (unsigned char *)(buf + 1);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,49 @@
+/* Listening sockets: bound with all that accepted sockets inherit, accepted from within a budget,
+ * and kept calm when the process is out of descriptors: one connection is refused by a descriptor
+ * held in reserve, then accepting pauses. */
+#ifndef WEIR_IO_LISTENER_H
+#define WEIR_IO_LISTENER_H
+
+#include "io/loop.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+  WEIR__ACCEPT_BUDGET = 64,       /* connections a turn and listener */
+  WEIR__ACCEPT_PAUSE_MS = 100,    /* after EMFILE, ENFILE, ENOBUFS, ENOMEM */
+  WEIR__NOTSENT_LOWAT = 128 << 10 /* bytes, TCP_NOTSENT_LOWAT */
+};
+
+struct weir__listener {
+  struct weir__source source;
+  struct weir_loop *loop;
+  struct weir_timer *pause; /* runs while accepting pauses */
+  int reserve;              /* the descriptor in reserve; -1: none */
+  uint64_t paused;          /* times that it paused */
+
+  /* A connection was accepted: non-blocking, close-on-exec; the callee owns fd. */
+  void (*accepted)(struct weir__listener *listener, int fd);
+};
+
+/* Opens a socket, non-blocking and close-on-exec, with SO_REUSEADDR, TCP_NODELAY and
+ * TCP_NOTSENT_LOWAT, dual-stack where the address is IPv6's wildcard, SO_REUSEPORT where shared is
+ * set, bound and listening. Returns the descriptor or -errno. With shared, it first makes sure by a
+ * socket without SO_REUSEPORT that nobody else has the port, unless joining is set (a further
+ * socket of the same server). */
+int weir__listener_open(const struct weir__sys *sys, const struct weir__address *address,
+                        int backlog, bool shared, bool joining);
+
+/* Starts accepting on a loop from a descriptor that weir__listener_open gave; accepted is set by
+ * the caller. Returns 0 or -errno: then fd is still the caller's. */
+int weir__listener_start(struct weir__listener *listener, struct weir_loop *loop, int fd);
+
+/* Closes it; nothing is accepted any more, nothing refers to the listener after the turn. */
+void weir__listener_stop(struct weir__listener *listener);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,162 @@
+/* The reactor: one epoll, edge-triggered, and all that has its turn on one thread. Knows
+ * descriptors, not protocols.
+ *
+ * A turn: wait; for each event set the source's sticky bits and call ready; for each again call
+ * work (so that what all handlers of the batch queued leaves in one flush); posts; interrupts;
+ * timers; deadlines; then work for the sources on the queue `again` (each once) and on the queue
+ * `later` (for a slice of time, the rest next turn); at last reclaim what was buried. While a queue
+ * holds anything, the next wait does not block. */
+#ifndef WEIR_IO_LOOP_H
+#define WEIR_IO_LOOP_H
+
+#include <weir/loop.h>
+
+#include "base/mem.h"
+#include "base/pool.h"
+#include "io/outq.h"
+#include "io/timer.h"
+#include "io/wheel.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir__source;
+
+struct weir__source_ops {
+  /* The kernel reported something: the sticky bits say what. */
+  void (*ready)(struct weir__source *source);
+
+  /* After ready, once all of the batch have had theirs; and when the source's turn on a queue
+   * comes. */
+  void (*work)(struct weir__source *source);
+
+  /* The source was buried and nothing points to it any more: its memory may go. */
+  void (*reclaim)(struct weir__source *source);
+};
+
+/* A descriptor that a loop watches; embedded in what owns it. */
+struct weir__source {
+  const struct weir__source_ops *ops;
+  struct weir__source *next; /* on a queue, or in the graveyard */
+  int fd;                    /* -1 once closed */
+  uint32_t slot : 24;        /* in the loop's table */
+  uint32_t queued : 1;       /* on again or later */
+  uint32_t dead : 1;         /* buried as soon as it leaves its queue */
+  uint32_t
+      readable : 1; /* sticky: a read may give something; cleared by EAGAIN or a short read alone */
+  uint32_t
+      writable : 1; /* sticky: a send may take something; cleared by EAGAIN or a short send alone */
+  uint32_t exhaust : 1; /* FIN, error or urgent data were seen: only 0 or EAGAIN ends reading, not a
+                           short read */
+};
+
+struct weir__slot {
+  struct weir__source *source; /* NULL: free */
+  uint32_t generation;         /* never 0; moves on when the slot is given back */
+  uint32_t next_free;
+};
+
+struct weir__queue {
+  struct weir__source *first, *last;
+};
+
+/* Something that a signal handler may raise; fn runs once in a turn after it was raised. */
+struct weir__interrupt {
+  struct weir__link link;
+  void (*fn)(struct weir__interrupt *interrupt);
+  uint32_t raised; /* atomic */
+};
+
+enum {
+  WEIR__LOOP_EVENTS = 256,         /* of one epoll_wait */
+  WEIR__RECEIVE_BYTES = 128 << 10, /* the receive buffer */
+  WEIR__RECEIVE_SLACK = 64,        /* readable bytes behind it */
+  WEIR__SCRATCH_BYTES = 64 << 10,  /* for gathering small pieces */
+  WEIR__SLICE_NS = 500 * 1000      /* how long the queue later may run in one turn */
+};
+
+struct weir__post; /* private to loop_post.c */
+
+struct weir_loop {
+  struct weir__mem mem; /* mem.sys is the loop's seam */
+  struct weir__pool pool;
+  uint64_t now_ns;              /* read once a turn and between slices */
+  struct weir__source *current; /* whose ready or work runs now */
+  struct weir__queue again, later;
+  struct weir__source *graveyard;
+  unsigned char *receive; /* WEIR__RECEIVE_BYTES, with the slack behind */
+  struct weir__scratch scratch;
+
+  struct weir__slot *slots;
+  uint32_t slot_capacity, slot_count; /* slot_count: those ever used, for walking over all */
+  uint32_t free_slot;                 /* UINT32_MAX: none */
+
+  struct weir__timers timers;
+  struct weir__wheel wheel;
+  void (*deadline)(struct weir_loop *loop,
+                   struct weir__link *node); /* a node of the wheel came up */
+
+  struct weir__post *posts; /* atomic; newest first */
+  struct weir__link interrupts;
+  uint32_t interrupted; /* atomic */
+
+  int epfd, eventfd, timerfd; /* timerfd -1 until weir_loop_fd was asked for */
+  uint64_t timerfd_at_ns;     /* what it is set to */
+  bool stepping, owned;       /* owned: thread is known */
+  pthread_t thread;
+  uint64_t busy_poll_ns, spin_ns; /* the longest spin, and the one that adapts */
+  struct epoll_event events[WEIR__LOOP_EVENTS];
+};
+
+/* weir_loop_new on a seam of one's own. */
+int weir__loop_new(struct weir_loop **loop, const struct weir__sys *sys);
+
+/* Watches a descriptor for all edges (IN, OUT, RDHUP, PRI), or as a listener for IN alone. The
+ * source's ops are set by the caller. From here on the loop owns fd. Returns 0, or -errno of
+ * epoll_ctl or -ENOMEM: then fd is still the caller's. */
+int weir__loop_watch(struct weir_loop *loop, struct weir__source *source, int fd, uint32_t events);
+
+/* Closes the descriptor and gives the slot back: no event of it reaches the source any more, not
+ * even one of the batch in hand. */
+void weir__loop_close(struct weir_loop *loop, struct weir__source *source);
+
+/* Has reclaim called at the end of the turn in which the source has left all queues. */
+void weir__loop_bury(struct weir_loop *loop, struct weir__source *source);
+
+/* Has work called once more: in this turn where its queues have not been worked off yet, else in
+ * the next. again is for input that is left over, later for output to a connection whose own
+ * handler did not cause it. A source stands on one queue at a time, the first that it was put on.
+ */
+void weir__loop_again(struct weir_loop *loop, struct weir__source *source);
+void weir__loop_later(struct weir_loop *loop, struct weir__source *source);
+
+/* The source of a slot, if its generation still is this one; else NULL. */
+struct weir__source *weir__loop_source(const struct weir_loop *loop, uint32_t slot,
+                                       uint32_t generation);
+
+/* Adds and removes something to be run after weir__loop_interrupt, which any thread or signal
+ * handler may call. */
+void weir__loop_add_interrupt(struct weir_loop *loop, struct weir__interrupt *interrupt);
+void weir__loop_remove_interrupt(struct weir_loop *loop, struct weir__interrupt *interrupt);
+void weir__loop_interrupt(struct weir_loop *loop, struct weir__interrupt *interrupt);
+
+/* Whether the calling thread is the one that steps the loop, or none steps it yet. */
+bool weir__loop_is_here(const struct weir_loop *loop);
+
+/* Reads the clock. */
+void weir__loop_read_clock(struct weir_loop *loop);
+
+static inline uint64_t weir__loop_ms(const struct weir_loop *loop)
+{
+  return loop->now_ns / 1000000u;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

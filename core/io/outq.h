@@ -1,0 +1,93 @@
+/* The queue of what one connection has still to send: entries of {bytes, offset, length} in order,
+ * each one a unit that its owner counts (a message, a control frame). Bytes are shared frames,
+ * referenced, or small lent data, gathered. Ignorant of WebSocket; sends nothing itself: it gives
+ * iovecs and is told what was sent. */
+#ifndef WEIR_IO_OUTQ_H
+#define WEIR_IO_OUTQ_H
+
+#include "base/pool.h"
+#include "io/buf.h"
+
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A loop's own count of bytes that queues of the loop hold: of a buffer that loops share (one
+ * reference of it serves a whole fan-out), or of bytes gathered behind this structure. */
+struct weir__share {
+  uint32_t refs;         /* plain: one loop only */
+  uint32_t used;         /* of the bytes gathered; what is free behind them may be appended to */
+  size_t size;           /* of this block, for the pool */
+  struct weir__buf *buf; /* NULL: the bytes stand behind this structure */
+};
+
+/* A share of a buffer, with one reference; takes a reference of its own on buf. NULL when there is
+ * no memory. */
+struct weir__share *weir__share_new(struct weir__pool *pool, struct weir__buf *buf);
+void weir__share_unref(struct weir__pool *pool, struct weir__share *share);
+
+enum weir__out_flags {
+  WEIR__OUT_MESSAGE = 1, /* counts as a message */
+};
+
+struct weir__out {
+  struct weir__share *share;
+  size_t offset; /* from the start of the share's bytes */
+  size_t len;    /* over 0 */
+  uint32_t flags;
+};
+
+enum { WEIR__OUTQ_INLINE = 2 };
+
+/* All zero: empty. Lives in a block of the loop's pool while a connection has something queued. */
+struct weir__outq {
+  struct weir__out *ring; /* NULL: the inline ones */
+  uint32_t capacity;      /* of the ring, a power of two; 0: the inline ones */
+  uint32_t head, count;   /* entries */
+  size_t sent;            /* bytes of the first entry that have left already */
+  size_t bytes;           /* unsent, of all entries */
+  size_t messages;        /* entries with WEIR__OUT_MESSAGE, one partly sent among them */
+  struct weir__out inline_ring[WEIR__OUTQ_INLINE];
+};
+
+/* Frees all that is queued and the ring. */
+void weir__outq_clear(struct weir__outq *q, struct weir__pool *pool);
+
+/* Appends len bytes at offset of a share, which it references. Returns 0 or -ENOMEM: then nothing
+ * changed. */
+int weir__outq_push(struct weir__outq *q, struct weir__pool *pool, struct weir__share *share,
+                    size_t offset, size_t len, uint32_t flags);
+
+/* Appends one entry of header and data, copied: behind the bytes gathered last where they fit, so
+ * that adjacent entries leave as one piece. The sum of the lengths is over 0. Returns as
+ * weir__outq_push does. */
+int weir__outq_copy(struct weir__outq *q, struct weir__pool *pool, const void *header,
+                    size_t header_len, const void *data, size_t len, uint32_t flags);
+
+/* Moves all entries of from behind those of q; from is empty then. Returns 0 or -ENOMEM: then
+ * nothing changed. */
+int weir__outq_splice(struct weir__outq *q, struct weir__outq *from, struct weir__pool *pool);
+
+/* Room in which small pieces from different places are gathered for one sendmsg. */
+struct weir__scratch {
+  unsigned char *bytes;
+  size_t size;
+};
+
+/* Fills iov with up to max pieces and at most budget bytes from the front of the queue (the last
+ * piece is cut to fit); adjacent bytes are joined, pieces under 1 KiB are gathered in scratch.
+ * Returns the number of pieces; *total is the sum of their lengths. The queue does not change. */
+int weir__outq_pieces(const struct weir__outq *q, struct weir__scratch scratch, struct iovec *iov,
+                      int max, size_t budget, size_t *total);
+
+/* Takes n bytes off the front, which have been sent; n is at most q->bytes. */
+void weir__outq_consume(struct weir__outq *q, struct weir__pool *pool, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

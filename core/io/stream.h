@@ -1,0 +1,41 @@
+/* A stream of bytes over a descriptor: one interface, whatever carries it. It keeps the source's
+ * sticky bits true, and retries EINTR. */
+#ifndef WEIR_IO_STREAM_H
+#define WEIR_IO_STREAM_H
+
+#include "io/loop.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir__stream;
+
+struct weir__stream_ops {
+  /* Reads up to len bytes. Returns how many, 0 at the end of the stream, -EAGAIN when none are
+   * there now (readable is cleared), or another -errno. A short read clears readable unless exhaust
+   * is set. */
+  ssize_t (*recv)(struct weir__stream *stream, const struct weir__sys *sys, void *data, size_t len);
+
+  /* Sends pieces. Returns how many bytes were taken, -EAGAIN, or another -errno; clears writable
+   * when it was not all. Never raises SIGPIPE. */
+  ssize_t (*send)(struct weir__stream *stream, const struct weir__sys *sys, struct iovec *pieces,
+                  int count);
+
+  /* Ends the sending direction. Returns 0 or -errno. */
+  int (*shutdown)(struct weir__stream *stream, const struct weir__sys *sys);
+};
+
+struct weir__stream {
+  struct weir__source source;
+  const struct weir__stream_ops *ops;
+};
+
+/* TCP. */
+extern const struct weir__stream_ops weir__stream_tcp;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
