@@ -1,47 +1,253 @@
-# weir: `make run` serves the tutorial app, `make test` runs every test, `make` builds build/bin/*.
-BUILD ?= build
-CC ?= gcc
-CXX ?= g++
+# weir
+#
+#   make run      installs what is missing, builds, and serves the tutorial app on port 8080
+#   make test     installs what the tests need, builds, and runs every test
+#   make          builds build/bin/* and build/lib/libweir.a
+#   make check    what every commit must pass, in two minutes: lint, gcc, units, simulation
+#   make install  PREFIX=/usr/local DESTDIR=
+#
+# Others: unit sim catalogue clients snippets cross fuzz bench test-mutants lint format clean.
+# Variables: CC CXX OPT CFLAGS CXXFLAGS LDFLAGS, SANITIZE=address,undefined or =thread, BUILD=directory.
+# Each compiler and sanitizer has a directory of its own, and a changed flag rebuilds.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := $(if $(findstring clang,$(CC)),$(subst clang,clang++,$(CC)),g++)
+endif
 OPT ?= -O2
+OPT_DEBUG ?= -O1
 SANITIZE ?=
+PREFIX ?= /usr/local
+
+comma := ,
+BUILD ?= build$(if $(findstring clang,$(CC)),-clang)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+# As many jobs as there are processors, unless the command line says otherwise.
+ifeq ($(MAKELEVEL)$(filter clean,$(MAKECMDGOALS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# ---- libraries of the system
+
+# llhttp: the system's library, or Debian 12's C sources, from the package node-llhttp or from what
+# tools/deps unpacked of it (the package itself depends on Node.js, which no build needs).
+HAVE_LLHTTP := $(shell pkg-config --exists libllhttp 2>/dev/null && echo yes)
+ifeq ($(HAVE_LLHTTP),yes)
+LLHTTP_CFLAGS := $(shell pkg-config --cflags libllhttp)
+LLHTTP_LIBS := $(shell pkg-config --libs libllhttp)
+else
+LLHTTP_SHARE := $(patsubst %/llhttp/llhttp.c,%,$(firstword \
+  $(wildcard /usr/share/llhttp/llhttp.c .deps/usr/share/llhttp/llhttp.c)))
+LLHTTP_CFLAGS := -isystem $(LLHTTP_SHARE)/include/llhttp
+LLHTTP_OBJ := $(patsubst $(LLHTTP_SHARE)/llhttp/%.c,$(BUILD)/obj/llhttp/%.o,$(wildcard $(LLHTTP_SHARE)/llhttp/*.c))
+endif
+
+# ---- flags
 
 WARN := -Wall -Wextra -Werror
-COMMON := $(OPT) -g $(WARN) -fno-omit-frame-pointer -pthread -MMD -MP -Icore/include -Icore \
-  $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
-CFLAGS_ALL := -std=gnu11 $(COMMON) $(CFLAGS)
-CXXFLAGS_ALL := -std=c++20 $(COMMON) -Icpp/include $(CXXFLAGS)
-LDLIBS_ALL := -lcrypto -lz -pthread
+COMMON := -g $(WARN) -pthread -fno-omit-frame-pointer -fvisibility=hidden -Icore/include $(LLHTTP_CFLAGS) \
+  $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DWEIR_DEBUG)
+C_FLAGS := -std=gnu11 $(COMMON)
+CXX_FLAGS := -std=c++20 $(COMMON) -Icpp/include
+LIBS := -lcrypto $(LLHTTP_LIBS) -pthread
+DEPS = -MMD -MP
 
-LLHTTP_SRC := $(wildcard /usr/share/llhttp/*.c)
-CORE_SRC := $(wildcard core/*/*.c)
-CORE_SRC := $(filter-out core/examples/%,$(CORE_SRC))
-CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/obj/%.o) $(patsubst /usr/share/llhttp/%.c,$(BUILD)/obj/llhttp/%.o,$(LLHTTP_SRC))
+# ---- the library, twice: build/lib for the programs, and with debug assertions for the tests
+
+CORE_SRC := $(filter-out core/examples/%,$(wildcard core/*/*.c))
+CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/obj/%.o)
+DEBUG_OBJ := $(CORE_SRC:%.c=$(BUILD)/debug/%.o)
 LIB := $(BUILD)/lib/libweir.a
+DEBUG_LIB := $(BUILD)/debug/libweir.a
 
-UNIT_SRC := $(wildcard tests/unit/*_test.cpp)
-UNIT_BIN := $(UNIT_SRC:tests/unit/%.cpp=$(BUILD)/tests/%)
+# ---- programs: tools/NAME/*, cpp/examples/NAME.cpp, and core/examples/NAME.c as NAME-c
 
-.PHONY: all lib unit clean
-all: lib
+TOOLS := $(sort $(patsubst tools/%/,%,$(dir $(wildcard tools/*/*.c tools/*/*.cpp))))
+CXX_EXAMPLES := $(patsubst cpp/examples/%.cpp,%,$(wildcard cpp/examples/*.cpp))
+C_EXAMPLES := $(patsubst core/examples/%.c,%,$(wildcard core/examples/*.c))
+PROGRAMS := $(addprefix $(BUILD)/bin/,$(TOOLS) $(CXX_EXAMPLES) $(C_EXAMPLES:%=%-c))
+objects = $(addsuffix .o,$(basename $(1:%=$(BUILD)/obj/%)))
+tool_objects = $(call objects,$(wildcard tools/$1/*.c tools/$1/*.cpp))
+
+.PHONY: all lib programs
+all: lib programs
 lib: $(LIB)
+programs: $(PROGRAMS)
 
-$(LIB): $(CORE_OBJ)
+$(LIB): $(CORE_OBJ) $(LLHTTP_OBJ)
+$(DEBUG_LIB): $(DEBUG_OBJ) $(LLHTTP_OBJ)
+%.a: $(BUILD)/sources.stamp
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
-$(BUILD)/obj/llhttp/%.o: /usr/share/llhttp/%.c
+	rm -f $@ && ar rcs $@ $(filter %.o,$^)
+
+link = @mkdir -p $(@D) && echo '$(CXX) -o $@' && \
+  $(CXX) $(CXX_FLAGS) $(OPT) $(CXXFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+define tool
+$(BUILD)/bin/$1: $(call tool_objects,$1) $(LIB)
+	$$(link) $(LIBS)
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool,$t)))
+$(CXX_EXAMPLES:%=$(BUILD)/bin/%): $(BUILD)/bin/%: $(BUILD)/obj/cpp/examples/%.o $(LIB)
+	$(link) $(LIBS)
+$(C_EXAMPLES:%=$(BUILD)/bin/%-c): $(BUILD)/bin/%-c: $(BUILD)/obj/core/examples/%.o $(LIB)
+	$(link) $(LIBS)
+
+# ---- objects: obj/ optimised, debug/ with assertions and what the tests are made of
+
+CORE_CC = @mkdir -p $(@D) && echo '$(CC) $<' && $(CC) $(C_FLAGS) $(CFLAGS) $(DEPS) -c $< -o $@
+CORE_CXX = @mkdir -p $(@D) && echo '$(CXX) $<' && $(CXX) $(CXX_FLAGS) $(CXXFLAGS) $(DEPS) -c $< -o $@
+STAMPS := $(BUILD)/flags.stamp | need-build
+
+$(BUILD)/obj/%.o: %.c $(STAMPS)
+	$(CORE_CC) $(OPT) -Icore
+$(BUILD)/obj/%.o: %.cpp $(STAMPS)
+	$(CORE_CXX) $(OPT) -Icore
+$(BUILD)/debug/%.o: %.c $(STAMPS)
+	$(CORE_CC) $(OPT_DEBUG) -DWEIR_DEBUG -Icore -Itests
+$(BUILD)/debug/%.o: %.cpp $(STAMPS)
+	$(CORE_CXX) $(OPT_DEBUG) -DWEIR_DEBUG -Icore -Itests
+$(BUILD)/obj/llhttp/%.o: $(LLHTTP_SHARE)/llhttp/%.c $(STAMPS)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) -g -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -c $< -o $@
-$(BUILD)/obj/%.o: %.c
+	$(CC) -O2 -g -fvisibility=hidden -DLLHTTP_STRICT_MODE=1 $(LLHTTP_CFLAGS) -c $< -o $@
+
+# A stamp changes when its text does.
+$(BUILD)/flags.stamp: TEXT = $(CC) $(C_FLAGS) $(CFLAGS) $(CXX) $(CXX_FLAGS) $(CXXFLAGS) $(OPT) $(OPT_DEBUG) $(LDFLAGS)
+$(BUILD)/sources.stamp: TEXT = $(CORE_SRC) $(SUPPORT_SRC) $(LLHTTP_OBJ)
+$(BUILD)/flags.stamp $(BUILD)/sources.stamp: force
+	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
+
+# Says what is missing and how to install it, and fails.
+.PHONY: force need-build need-unit need-test need-dev
+force:
+need-build need-unit need-test need-dev:
+	@tools/deps --check $(@:need-%=%)
+
+# ---- tests: each tests/SUITE/*_test.cpp is a program; what else stands there is shared by them
+
+SUPPORT_SRC := $(filter-out %_test.cpp %_main.cpp,$(wildcard \
+  $(foreach d,support unit sim catalogue,tests/$d/*.c tests/$d/*.cpp)))
+SUPPORT_LIB := $(BUILD)/debug/tests/libsupport.a
+SUPPORT_OBJ := $(addsuffix .o,$(basename $(SUPPORT_SRC:%=$(BUILD)/debug/%)))
+test_binaries = $(patsubst tests/%.cpp,$(BUILD)/tests/%,$(wildcard tests/$1/*_test.cpp))
+TEST_BIN := $(call test_binaries,unit) $(call test_binaries,sim) $(call test_binaries,catalogue)
+RUN_TESTS = WEIR_BUILD=$(abspath $(BUILD)) tools/run-tests --results $(BUILD)/results/$@ $(RUN_FLAGS)
+
+$(SUPPORT_LIB): $(SUPPORT_OBJ)
+$(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/debug/tests/%.o $(SUPPORT_LIB) $(DEBUG_LIB)
+	$(link) -lgtest_main -lgtest $(LIBS)
+$(TEST_BIN:$(BUILD)/tests/%=$(BUILD)/debug/tests/%.o): | need-unit
+
+# ---- fuzzing: by clang's libFuzzer for a while; and the corpora once, as a part of `make unit`
+
+FUZZ_SECONDS ?= 20
+FUZZ := $(patsubst tests/fuzz/%_fuzz.cpp,%,$(wildcard tests/fuzz/*_fuzz.cpp))
+REPLAY_BIN := $(if $(wildcard tests/fuzz/replay_main.cpp),$(FUZZ:%=$(BUILD)/tests/fuzz/%_replay))
+REPLAY = $(foreach r,$(REPLAY_BIN),--command '$r tests/fuzz/corpus/$(patsubst %_replay,%,$(notdir $r))')
+FUZZ_BIN := $(FUZZ:%=$(BUILD)/fuzz/%)
+$(REPLAY_BIN): $(BUILD)/tests/fuzz/%_replay: $(BUILD)/debug/tests/fuzz/%_fuzz.o \
+  $(BUILD)/debug/tests/fuzz/replay_main.o $(SUPPORT_LIB) $(DEBUG_LIB)
+	$(link) $(LIBS)
+$(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/debug/tests/fuzz/%_fuzz.o $(SUPPORT_LIB) $(DEBUG_LIB)
+	$(link) -fsanitize=fuzzer $(LIBS)
+
+.PHONY: fuzz fuzz-run
+fuzz: need-dev
+	$(MAKE) CC=clang BUILD=build-fuzz SANITIZE=address,undefined,fuzzer-no-link fuzz-run
+fuzz-run: $(FUZZ_BIN)
+	@mkdir -p $(FUZZ:%=$(BUILD)/corpus/%)
+	$(RUN_TESTS) --timeout 3600 $(foreach f,$(FUZZ),--command '$(BUILD)/fuzz/$f \
+	  -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -print_final_stats=1 \
+	  -artifact_prefix=$(BUILD)/fuzz/$f- $(BUILD)/corpus/$f $(wildcard tests/fuzz/corpus/$f)')
+
+# ---- suites
+
+.PHONY: tests unit sim catalogue clients snippets cross
+tests: $(TEST_BIN) $(REPLAY_BIN)
+unit: $(call test_binaries,unit) $(REPLAY_BIN)
+	$(RUN_TESTS) $(call test_binaries,unit) $(REPLAY)
+sim: $(call test_binaries,sim)
+	$(RUN_TESTS) $^
+catalogue: $(call test_binaries,catalogue) programs
+	$(RUN_TESTS) $(call test_binaries,catalogue)
+snippets: $(LIB)
+	$(RUN_TESTS) $(addprefix --command ,$(wildcard tests/snippets/run))
+
+# Real clients; what npm installs is pinned by the lock file.
+NPM := $(patsubst %/package.json,%/node_modules/.stamp,$(wildcard tests/clients/package.json))
+clients: programs $(NPM)
+	$(RUN_TESTS) --timeout 600 $(addprefix --command ,$(wildcard tests/clients/run))
+$(NPM): tests/clients/package-lock.json tests/clients/package.json | need-test
+	cd tests/clients && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund
+	@touch $@
+
+# The unmasking kernels of another architecture, under an emulator.
+CROSS := $(patsubst tests/unit/%_main.cpp,$(BUILD)/cross/%,$(wildcard tests/unit/mask_cross_main.cpp))
+CROSS_SRC := $(wildcard core/wire/mask*.c core/wire/utf8*.c)
+CROSS_OBJ := $(CROSS_SRC:%.c=$(BUILD)/cross/%.o)
+$(BUILD)/cross/%.o: %.c $(BUILD)/flags.stamp | need-test
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -I/usr/share/include/llhttp -c $< -o $@
-$(BUILD)/obj/%.o: %.cpp
-	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS_ALL) -c $< -o $@
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
-	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS_ALL) $^ -o $@ -lgtest_main -lgtest $(LDLIBS_ALL)
-unit: $(UNIT_BIN)
-	@set -e; for t in $(UNIT_BIN); do $$t --gtest_brief=1; done
+	aarch64-linux-gnu-gcc -std=gnu11 -O2 $(WARN) $(DEPS) -Icore/include -Icore -c $< -o $@
+$(CROSS): tests/unit/mask_cross_main.cpp $(CROSS_OBJ)
+	aarch64-linux-gnu-g++ -std=c++20 -O2 $(WARN) -Icore/include -Icore -static -o $@ $^
+cross: $(CROSS)
+	$(RUN_TESTS) $(CROSS:%=--command 'qemu-aarch64 %')
+
+# ---- benchmarks
+
+BENCH_BIN := $(patsubst bench/%.cpp,$(BUILD)/bench/%,$(wildcard bench/*_bench.cpp))
+$(BENCH_BIN): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIB) | need-dev
+	$(link) -lbenchmark_main -lbenchmark $(LIBS)
+.PHONY: bench
+bench: $(BENCH_BIN)
+	@set -e; for b in $^; do $$b $(BENCH_FLAGS); done
+
+# ---- what people call
+
+SUITES := unit sim catalogue clients snippets cross
+.PHONY: run test check test-mutants lint format install clean
+run:
+	@tools/deps build
+	@$(MAKE) --no-print-directory $(BUILD)/bin/chat
+	$(BUILD)/bin/chat
+
+test:
+	@tools/deps test
+	@rm -f $(SUITES:%=$(BUILD)/results/%)
+	@$(MAKE) --no-print-directory programs tests
+	@for s in $(SUITES); do $(MAKE) --no-print-directory $$s; done; \
+	  tools/run-tests --sum $(BUILD)/results --expect $(SUITES)
+
+check:
+	@$(MAKE) --no-print-directory programs tests
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory sim
+
+test-mutants: catalogue
+	tests/catalogue/run-mutants
+
+lint: $(LIB) need-dev
+	@tools/lint --build $(BUILD)
+
+format: need-dev
+	clang-format -i $(shell find core cpp bench tests tools -name node_modules -prune -o -name '*.[ch]' -print \
+	  -o -name '*.[ch]pp' -print)
+
+install: lib
+	install -d $(DESTDIR)$(PREFIX)/include/weir $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 core/include/weir/*.h $(wildcard cpp/include/weir/*.hpp) $(DESTDIR)$(PREFIX)/include/weir
+	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
+	printf '%s\n' 'Name: weir' 'Description: WebSocket server library' 'Version: $(VERSION)' \
+	  'Cflags: -I$(PREFIX)/include' 'Libs: -L$(PREFIX)/lib -lweir $(LIBS)' \
+	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
+VERSION = $(shell sed -n 's/^.define WEIR_VERSION "\(.*\)"/\1/p' core/include/weir/version.h)
+
 clean:
 	rm -rf $(BUILD)
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+-include $(patsubst %.o,%.d,$(CORE_OBJ) $(DEBUG_OBJ) $(SUPPORT_OBJ) $(CROSS_OBJ) \
+  $(foreach t,$(TOOLS),$(call tool_objects,$t)) \
+  $(CXX_EXAMPLES:%=$(BUILD)/obj/cpp/examples/%.o) $(C_EXAMPLES:%=$(BUILD)/obj/core/examples/%.o) \
+  $(TEST_BIN:$(BUILD)/tests/%=$(BUILD)/debug/tests/%.o) $(BENCH_BIN:$(BUILD)/%=$(BUILD)/obj/%.o) \
+  $(FUZZ:%=$(BUILD)/debug/tests/fuzz/%_fuzz.o))
