@@ -38,14 +38,14 @@ struct weir__header {
   uint64_t length; /* of the payload */
   uint32_t key;    /* as it stands in memory */
   uint8_t first;   /* FIN, RSV1-3 and opcode */
-  uint8_t size;    /* of the header itself */
 };
 
-/* Decodes the masked header at data, of which have bytes have come; reserved is the set of RSV bits
- * that no extension has claimed. Returns the header's size, 0 when more bytes are needed, or a
- * negative close code with *reason set to a sentence (static storage). What the first two bytes
- * decide is judged before the rest has come; minimality and bit 63 when the length has. At data, 8
- * bytes must be readable, whatever have says. */
+/* Decodes the masked header at data, of which have bytes, at least 1, have come; reserved is the
+ * set of RSV bits that no extension has claimed. Returns the header's size as soon as the length is
+ * known; while have is less than that, header->key is not. Returns 0 when more bytes are needed, or
+ * a negative close code with *reason set to a sentence (static storage). Each byte is judged when
+ * it comes: RSV and opcode, then MASK and a control frame's length, then minimality and bit 63 with
+ * the last byte of the length. At data, 8 bytes must be readable, whatever have says. */
 int weir__header_decode(const unsigned char *data, size_t have, uint8_t reserved,
                         struct weir__header *header, const char **reason);
 
