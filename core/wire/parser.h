@@ -23,16 +23,20 @@ struct weir__parser_limits {
 struct weir__parser {
   union {
     struct {
-      uint64_t remaining;                   /* payload bytes of the frame still to come */
-      uint32_t key;                         /* rotated for the next of them */
-    } frame;                                /* while in_frame */
-    unsigned char header[WEIR__HEADER_MAX]; /* the part of a header that has come, otherwise */
+      uint64_t remaining; /* payload bytes that are still to come */
+      uint32_t key;       /* rotated for the next of them */
+      uint8_t first;      /* byte of the header */
+      bool begun;         /* a piece has been handed out */
+    } frame;              /* while inside one */
+    struct {
+      unsigned char bytes[WEIR__HEADER_MAX - 1];
+      uint8_t have;
+    } header; /* while a part of one has come */
   };
-  uint64_t message_bytes; /* declared by the frames of the message so far */
-  uint32_t fragments;     /* frames of the message so far */
-  /* exact fields and their packing are the implementer's, within 32 bytes: */
-  struct weir__utf8 utf8; /* of the text so far */
-  uint8_t bits;
+  uint64_t message_bytes; /* declared by the frames of the open message; 0 outside one */
+  uint32_t fragments;     /* frames of the open message; 0 outside one */
+  struct weir__utf8 utf8; /* of its text */
+  uint8_t bits;           /* private to parser.c */
 };
 
 enum weir__event_kind {
@@ -49,10 +53,10 @@ struct weir__event {
                          this piece */
   uint8_t kind;       /* enum weir__event_kind */
   uint8_t opcode;     /* DATA: of the message, TEXT or BINARY; CONTROL: CLOSE, PING or PONG */
-  uint8_t rsv1; /* DATA: the message is compressed (RFC 7692 section 6); only where RSV1 is not
-                   reserved */
-  bool first;   /* the message, or the control frame, begins with this piece */
-  bool last;    /* the message, or the control frame, ends with this piece */
+  bool rsv1;  /* DATA: the message is compressed (RFC 7692 section 6), and then its text is not
+                 validated here; only where RSV1 is not reserved */
+  bool first; /* the message, or the control frame, begins with this piece */
+  bool last;  /* the message, or the control frame, ends with this piece */
   const char *reason; /* on an error: a sentence, static storage */
 };
 
@@ -67,10 +71,11 @@ struct weir__input {
 void weir__parser_init(struct weir__parser *parser, uint8_t reserved);
 
 /* Parses on to the next event. Every piece of payload is handed out as soon as it is there; an
- * empty frame gives one event with len 0. Returns the event's kind, or a negative close code
- * (-1002, -1007, -1008, -1009) with event->reason set; then the parser must not be used again. For
- * text, the error comes with the offending byte. A declared length over the limit is an error as
- * soon as the header is there. */
+ * empty frame gives one event with len 0, and a header without any of its payload gives none yet.
+ * Returns the event's kind, or a negative close code (-1002, -1007, -1008, -1009) with
+ * event->reason set; then the parser must not be used again. An error comes with the first byte
+ * that decides it, however the stream is cut: a header is judged byte by byte, the limits with the
+ * last byte of its length, text with the offending byte. limits stay the same over a message. */
 int weir__parser_next(struct weir__parser *parser, const struct weir__parser_limits *limits,
                       struct weir__input *input, struct weir__event *event);
 
