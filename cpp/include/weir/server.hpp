@@ -1,0 +1,266 @@
+/* The server: routes, a listener, loops, and everything that reaches all connections
+ * (<weir/server.h>). */
+#ifndef WEIR_SERVER_HPP
+#define WEIR_SERVER_HPP
+
+#include <weir/route.hpp>
+
+namespace weir
+{
+
+/* Whom a broadcast or a publish passes by; meant for a designated initialiser. */
+struct delivery {
+  conn_id except = {}; /* the default: nobody */
+};
+
+/* Counts since the server was made, summed over its loops. */
+using counters = weir_counters;
+
+namespace detail
+{
+
+/* A handler of plain GET requests with what it needs beside. */
+template <class F> struct get_state {
+  F callable;
+  const logger *log;
+
+  static int answer(request &, int status) noexcept
+  {
+    return status;
+  }
+  static int answer(request &asked, const response &given)
+  {
+    if (std::error_code error = asked.respond_body(given.type, given.body))
+      throw std::system_error(error, "weir::response");
+    return given.status;
+  }
+  static int call(weir_request *native, void *arg) noexcept
+  {
+    auto *state = static_cast<get_state *>(arg);
+    request asked(native);
+    try {
+      return answer(asked, state->callable(asked));
+    } catch (...) {
+      log_exception(state->log, "get");
+      asked.respond_body("text/plain; charset=utf-8", "internal server error\n");
+      return 500;
+    }
+  }
+};
+
+} // namespace detail
+
+/* A server and what its routes' handlers own. Move-only. Set-up throws std::system_error with the
+ * value that the C function of the same name returns; the rest returns it. Any thread, but
+ * attach(). */
+class server
+{
+public:
+  explicit server(server_options options = {}) : log_(std::make_unique<detail::logger>())
+  {
+    log_->entry = options.log.entry();
+    log_->callable = options.log.take();
+    weir_options native = to_native(options);
+    weir_server *made = nullptr;
+    detail::check(weir_server_new(&made, &native), "weir::server");
+    native_.reset(made);
+  }
+  server(server &&) noexcept = default;
+  server &operator=(server &&other) noexcept
+  {
+    server taken(std::move(other)); // what this owned dies with taken, in the right order
+    log_.swap(taken.log_);
+    owned_.swap(taken.owned_);
+    native_.swap(taken.native_);
+    return *this;
+  }
+  ~server() = default;
+
+  /* Serves WebSocket connections on a path, "/chat", "/:name" or "*", see weir_server_route. Before
+   * listening. Returns itself. */
+  template <class User = void> server &route(c_string path, weir::route<User> given)
+  {
+    auto protocols = detail::c_strings(given.options.protocols);
+    auto origins = detail::c_strings(given.options.origins);
+    weir_route native = {};
+    native.size = sizeof(native);
+    native.user_bytes = detail::user_bytes<User>();
+    native.handlers = detail::handlers_of(given);
+    native.options = detail::to_native(given.options, list(protocols), list(origins));
+
+    void *state = own(detail::take_state(given, log_.get()));
+    detail::check(weir_server_route(native_.get(), path.get(), &native, state),
+                  std::string("weir::server::route ") + path.get());
+    return *this;
+  }
+
+  /* Answers plain GET and HEAD requests on a path: the handler (request &) returns a
+   * weir::response, or an int, the status, after it gave the body to request::respond_body. An
+   * exception that leaves it answers 500. Before listening. Returns itself. */
+  template <class F> server &get(c_string path, F handler)
+  {
+    using state_type = detail::get_state<F>;
+    void *state = own(std::make_unique<state_type>(state_type{std::move(handler), log_.get()}));
+    detail::check(weir_server_get(native_.get(), path.get(), state_type::call, state),
+                  std::string("weir::server::get ") + path.get());
+    return *this;
+  }
+
+  /* Listens on all addresses, or on a host's, and a port (0: any free one). Returns itself. */
+  server &listen(std::uint16_t port)
+  {
+    detail::check(weir_server_listen(native_.get(), nullptr, port),
+                  "weir::server::listen " + std::to_string(port));
+    return *this;
+  }
+  server &listen(c_string host, std::uint16_t port)
+  {
+    detail::check(weir_server_listen(native_.get(), host.get(), port),
+                  std::string("weir::server::listen ") + host.get());
+    return *this;
+  }
+
+  /* The port that it listens on; 0 when it does not. */
+  std::uint16_t port() const noexcept
+  {
+    return weir_server_port(native_.get());
+  }
+
+  /* Serves until stop(): on this thread, and on one more for each further loop. */
+  void run()
+  {
+    detail::check(weir_server_run(native_.get()), "weir::server::run");
+  }
+
+  /* Serves on the loop given instead, from now on; it must outlive the server. Loop thread. */
+  void attach(loop &on)
+  {
+    detail::check(weir_server_attach(native_.get(), on.native()), "weir::server::attach");
+  }
+
+  /* Closes every connection and ends run(). Async-signal-safe. */
+  void stop() noexcept
+  {
+    weir_server_stop(native_.get());
+  }
+
+  /* Sends to every open connection of the routes that take part, on all loops, but to the one that
+   * .except names. A message is only taken inside its handler. Returns as weir_server_broadcast
+   * does. */
+  std::error_code broadcast(const frame &shared, delivery to = {}) noexcept
+  {
+    return to_error_code(weir_server_broadcast(native_.get(), shared.native(), to.except.value()));
+  }
+  std::error_code broadcast(message lent, delivery to = {}) noexcept
+  {
+    std::error_code error;
+    frame shared = lent.to_frame(error);
+    return error ? error : broadcast(shared, to);
+  }
+
+  /* The same to the subscribers of a topic (1 to 255 bytes). Returns as weir_server_publish does.
+   */
+  std::error_code publish(std::string_view topic, const frame &shared, delivery to = {}) noexcept
+  {
+    return to_error_code(weir_server_publish(native_.get(), topic.data(), topic.size(),
+                                             shared.native(), to.except.value()));
+  }
+  std::error_code publish(std::string_view topic, message lent, delivery to = {}) noexcept
+  {
+    std::error_code error;
+    frame shared = lent.to_frame(error);
+    return error ? error : publish(topic, shared, to);
+  }
+
+  /* How many connections are subscribed to a topic, as of now. */
+  std::size_t subscribers(std::string_view topic) const noexcept
+  {
+    return weir_server_subscribers(native_.get(), topic.data(), topic.size());
+  }
+
+  /* Sends to one connection, or closes it, by its id. Return as weir_server_send and
+   * weir_server_close_id do: ESTALE once the id names no connection. */
+  std::error_code send(conn_id to, const frame &shared) noexcept
+  {
+    return to_error_code(weir_server_send(native_.get(), to.value(), shared.native()));
+  }
+  std::error_code close(conn_id which, int code = 1000, std::string_view reason = {}) noexcept
+  {
+    detail::close_reason terminated(reason);
+    if (!terminated.valid())
+      return to_error_code(-EINVAL);
+    return to_error_code(
+        weir_server_close_id(native_.get(), which.value(), code, terminated.string()));
+  }
+
+  /* The connection of an id, on a route<User>; none when it is closed or lives on another loop.
+   * On the loop's thread. */
+  template <class User = void> std::optional<conn<User>> find(loop_ref on, conn_id id) noexcept
+  {
+    weir_conn *found = weir_conn_find(native_.get(), on.native(), id.value());
+    if (found == nullptr)
+      return std::nullopt;
+    return conn<User>(found);
+  }
+
+  /* The server's counts, each a moment's reading. */
+  weir::counters counters() const noexcept
+  {
+    weir::counters counts = {};
+    weir_server_counters(native_.get(), &counts);
+    return counts;
+  }
+
+  /* The C server, still owned here. */
+  weir_server *native() const noexcept
+  {
+    return native_.get();
+  }
+
+private:
+  struct release {
+    void operator()(weir_server *native) const noexcept
+    {
+      weir_server_free(native);
+    }
+  };
+
+  weir_options to_native(const server_options &options) const noexcept
+  {
+    weir_options native = {};
+    native.size = sizeof(native);
+    native.loops = options.loops;
+    native.backlog = options.backlog;
+    native.handshake_timeout_ms = options.handshake_timeout_ms;
+    native.keep_alive_ms = options.keep_alive_ms;
+    native.max_header_bytes = options.max_header_bytes;
+    native.max_header_fields = options.max_header_fields;
+    native.max_uri_bytes = options.max_uri_bytes;
+    native.busy_poll_us = options.busy_poll_us;
+    native.log = log_->entry;
+    native.log_arg = log_->callable.get();
+    return native;
+  }
+
+  /* Keeps an object as long as the server; returns it. */
+  template <class T> void *own(std::unique_ptr<T> object)
+  {
+    void *kept = object.get();
+    owned_.push_back({nullptr, {[](void *owned) { delete static_cast<T *>(owned); }}});
+    owned_.back().reset(object.release());
+    return kept;
+  }
+
+  static const char *const *list(const std::vector<const char *> &strings) noexcept
+  {
+    return strings.empty() ? nullptr : strings.data();
+  }
+
+  std::unique_ptr<detail::logger> log_;
+  std::vector<detail::closure> owned_;
+  std::unique_ptr<weir_server, release> native_; // the last member: freed first, it uses the others
+};
+
+} // namespace weir
+
+#endif

@@ -1,0 +1,78 @@
+/* Views: bytes and strings that are lent to a call, from whichever type the caller has them in. */
+#ifndef WEIR_VIEW_HPP
+#define WEIR_VIEW_HPP
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <weir/attributes.h>
+
+namespace weir
+{
+
+/* Bytes lent for the length of a call: anything that converts to std::string_view or to
+ * std::span<const std::byte>. */
+class bytes_view
+{
+public:
+  constexpr bytes_view() noexcept = default;
+  template <std::convertible_to<std::string_view> T> bytes_view(const T &text) noexcept
+  {
+    std::string_view view = text;
+    data_ = view.data();
+    size_ = view.size();
+  }
+  bytes_view(std::span<const std::byte> bytes) noexcept : data_(bytes.data()), size_(bytes.size())
+  {
+  }
+
+  const void *data() const noexcept
+  {
+    return data_;
+  }
+  std::size_t size() const noexcept
+  {
+    return size_;
+  }
+
+private:
+  const void *data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/* A NUL-terminated string lent for the length of a call. */
+class c_string
+{
+public:
+  c_string(const char *string) noexcept : string_(string) {}
+  c_string(const std::string &string) noexcept : string_(string.c_str()) {}
+  const char *get() const noexcept
+  {
+    return string_;
+  }
+
+private:
+  const char *string_;
+};
+
+namespace detail
+{
+
+inline std::string_view text_of(weir_slice slice) noexcept
+{
+  return {slice.data, slice.len};
+}
+
+inline std::span<const std::byte> bytes_of(weir_slice slice) noexcept
+{
+  return std::as_bytes(std::span(slice.data, slice.len));
+}
+
+} // namespace detail
+
+} // namespace weir
+
+#endif
