@@ -7,8 +7,8 @@
 #   make install  PREFIX=/usr/local DESTDIR=
 #
 # Others: unit sim catalogue clients snippets cross fuzz bench test-mutants lint format clean.
-# Variables: CC CXX OPT CFLAGS CXXFLAGS LDFLAGS, SANITIZE=address,undefined or =thread, BUILD=directory.
-# Each compiler and sanitizer has a directory of its own, and a changed flag rebuilds.
+# Variables: CC CXX OPT CFLAGS CXXFLAGS LDFLAGS, SANITIZE=address,undefined or =thread, BUILD, the
+# directory: each compiler and sanitizer has its own. A changed flag rebuilds.
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -22,7 +22,8 @@ SANITIZE ?=
 PREFIX ?= /usr/local
 
 comma := ,
-BUILD ?= build$(if $(findstring clang,$(CC)),-clang)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+BUILD ?= build$(if $(findstring clang,$(CC)),-clang)$(if \
+  $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
 # As many jobs as there are processors, unless the command line says otherwise.
 ifeq ($(MAKELEVEL)$(filter clean,$(MAKECMDGOALS)),0)
@@ -41,13 +42,15 @@ else
 LLHTTP_SHARE := $(patsubst %/llhttp/llhttp.c,%,$(firstword \
   $(wildcard /usr/share/llhttp/llhttp.c .deps/usr/share/llhttp/llhttp.c)))
 LLHTTP_CFLAGS := -isystem $(LLHTTP_SHARE)/include/llhttp
-LLHTTP_OBJ := $(patsubst $(LLHTTP_SHARE)/llhttp/%.c,$(BUILD)/obj/llhttp/%.o,$(wildcard $(LLHTTP_SHARE)/llhttp/*.c))
+LLHTTP_SRC := $(wildcard $(LLHTTP_SHARE)/llhttp/*.c)
+LLHTTP_OBJ := $(LLHTTP_SRC:$(LLHTTP_SHARE)/llhttp/%.c=$(BUILD)/obj/llhttp/%.o)
 endif
 
 # ---- flags
 
 WARN := -Wall -Wextra -Werror
-COMMON := -g $(WARN) -pthread -fno-omit-frame-pointer -fvisibility=hidden -Icore/include $(LLHTTP_CFLAGS) \
+COMMON := -g $(WARN) -pthread -fno-omit-frame-pointer -fvisibility=hidden -Icore/include \
+  $(LLHTTP_CFLAGS) \
   $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DWEIR_DEBUG)
 C_FLAGS := -std=gnu11 $(COMMON)
 CXX_FLAGS := -std=c++20 $(COMMON) -Icpp/include
@@ -97,7 +100,8 @@ $(C_EXAMPLES:%=$(BUILD)/bin/%-c): $(BUILD)/bin/%-c: $(BUILD)/obj/core/examples/%
 # ---- objects: obj/ optimised, debug/ with assertions and what the tests are made of
 
 CORE_CC = @mkdir -p $(@D) && echo '$(CC) $<' && $(CC) $(C_FLAGS) $(CFLAGS) $(DEPS) -c $< -o $@
-CORE_CXX = @mkdir -p $(@D) && echo '$(CXX) $<' && $(CXX) $(CXX_FLAGS) $(CXXFLAGS) $(DEPS) -c $< -o $@
+CORE_CXX = @mkdir -p $(@D) && echo '$(CXX) $<' && \
+  $(CXX) $(CXX_FLAGS) $(CXXFLAGS) $(DEPS) -c $< -o $@
 STAMPS := $(BUILD)/flags.stamp | need-build
 
 $(BUILD)/obj/%.o: %.c $(STAMPS)
@@ -113,38 +117,42 @@ $(BUILD)/obj/llhttp/%.o: $(LLHTTP_SHARE)/llhttp/%.c $(STAMPS)
 	$(CC) -O2 -g -fvisibility=hidden -DLLHTTP_STRICT_MODE=1 $(LLHTTP_CFLAGS) -c $< -o $@
 
 # A stamp changes when its text does.
-$(BUILD)/flags.stamp: TEXT = $(CC) $(C_FLAGS) $(CFLAGS) $(CXX) $(CXX_FLAGS) $(CXXFLAGS) $(OPT) $(OPT_DEBUG) $(LDFLAGS)
+$(BUILD)/flags.stamp: TEXT = $(CC) $(C_FLAGS) $(CFLAGS) $(CXX) $(CXX_FLAGS) $(CXXFLAGS) \
+  $(OPT) $(OPT_DEBUG) $(LDFLAGS)
 $(BUILD)/sources.stamp: TEXT = $(CORE_SRC) $(SUPPORT_SRC) $(LLHTTP_OBJ)
 $(BUILD)/flags.stamp $(BUILD)/sources.stamp: force
 	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
 
 # Says what is missing and how to install it, and fails.
-.PHONY: force need-build need-unit need-test need-dev
+.PHONY: force need-build need-unit need-check need-test need-dev
 force:
-need-build need-unit need-test need-dev:
+need-build need-unit need-check need-test need-dev:
 	@tools/deps --check $(@:need-%=%)
 
-# ---- tests: each tests/SUITE/*_test.cpp is a program; what else stands there is shared by them
+# ---- tests: each tests/SUITE/*_test.cpp is a program, what else stands there is shared by all
 
 SUPPORT_SRC := $(filter-out %_test.cpp %_main.cpp,$(wildcard \
   $(foreach d,support unit sim catalogue,tests/$d/*.c tests/$d/*.cpp)))
 SUPPORT_LIB := $(BUILD)/debug/tests/libsupport.a
 SUPPORT_OBJ := $(addsuffix .o,$(basename $(SUPPORT_SRC:%=$(BUILD)/debug/%)))
 test_binaries = $(patsubst tests/%.cpp,$(BUILD)/tests/%,$(wildcard tests/$1/*_test.cpp))
-TEST_BIN := $(call test_binaries,unit) $(call test_binaries,sim) $(call test_binaries,catalogue)
-RUN_TESTS = WEIR_BUILD=$(abspath $(BUILD)) tools/run-tests --results $(BUILD)/results/$@ $(RUN_FLAGS)
+TEST_BIN := $(foreach s,unit sim catalogue,$(call test_binaries,$s))
+RUN_TESTS = WEIR_BUILD=$(abspath $(BUILD)) \
+  tools/run-tests --results $(BUILD)/results/$@ $(RUN_FLAGS)
 
 $(SUPPORT_LIB): $(SUPPORT_OBJ)
 $(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/debug/tests/%.o $(SUPPORT_LIB) $(DEBUG_LIB)
 	$(link) -lgtest_main -lgtest $(LIBS)
-$(TEST_BIN:$(BUILD)/tests/%=$(BUILD)/debug/tests/%.o): | need-unit
+TEST_OBJ := $(TEST_BIN:$(BUILD)/tests/%=$(BUILD)/debug/tests/%.o)
+$(TEST_OBJ): | need-unit
 
 # ---- fuzzing: by clang's libFuzzer for a while; and the corpora once, as a part of `make unit`
 
 FUZZ_SECONDS ?= 20
 FUZZ := $(patsubst tests/fuzz/%_fuzz.cpp,%,$(wildcard tests/fuzz/*_fuzz.cpp))
 REPLAY_BIN := $(if $(wildcard tests/fuzz/replay_main.cpp),$(FUZZ:%=$(BUILD)/tests/fuzz/%_replay))
-REPLAY = $(foreach r,$(REPLAY_BIN),--command '$r tests/fuzz/corpus/$(patsubst %_replay,%,$(notdir $r))')
+REPLAY = $(foreach f,$(if $(REPLAY_BIN),$(FUZZ)), \
+  --command '$(BUILD)/tests/fuzz/$f_replay tests/fuzz/corpus/$f')
 FUZZ_BIN := $(FUZZ:%=$(BUILD)/fuzz/%)
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/%_replay: $(BUILD)/debug/tests/fuzz/%_fuzz.o \
   $(BUILD)/debug/tests/fuzz/replay_main.o $(SUPPORT_LIB) $(DEBUG_LIB)
@@ -183,7 +191,7 @@ $(NPM): tests/clients/package-lock.json tests/clients/package.json | need-test
 	@touch $@
 
 # The unmasking kernels of another architecture, under an emulator.
-CROSS := $(patsubst tests/unit/%_main.cpp,$(BUILD)/cross/%,$(wildcard tests/unit/mask_cross_main.cpp))
+CROSS := $(if $(wildcard tests/unit/mask_cross_main.cpp),$(BUILD)/cross/mask_cross)
 CROSS_SRC := $(wildcard core/wire/mask*.c core/wire/utf8*.c)
 CROSS_OBJ := $(CROSS_SRC:%.c=$(BUILD)/cross/%.o)
 $(BUILD)/cross/%.o: %.c $(BUILD)/flags.stamp | need-test
@@ -219,7 +227,7 @@ test:
 	@for s in $(SUITES); do $(MAKE) --no-print-directory $$s; done; \
 	  tools/run-tests --sum $(BUILD)/results --expect $(SUITES)
 
-check:
+check: lint
 	@$(MAKE) --no-print-directory programs tests
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory sim
@@ -227,16 +235,19 @@ check:
 test-mutants: catalogue
 	tests/catalogue/run-mutants
 
-lint: $(LIB) need-dev
+lint: $(LIB) need-check
 	@tools/lint --build $(BUILD)
+	@tools/lint --self-test
 
-format: need-dev
-	clang-format -i $(shell find core cpp bench tests tools -name node_modules -prune -o -name '*.[ch]' -print \
-	  -o -name '*.[ch]pp' -print)
+format: need-check
+	clang-format -i $(shell find $(wildcard core cpp bench tests tools) \
+	  -name node_modules -prune -o -name '*.[ch]' -print -o -name '*.[ch]pp' -print \
+	  -o -name '*.inc' -print)
 
 install: lib
 	install -d $(DESTDIR)$(PREFIX)/include/weir $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 core/include/weir/*.h $(wildcard cpp/include/weir/*.hpp) $(DESTDIR)$(PREFIX)/include/weir
+	install -m 644 core/include/weir/*.h $(wildcard cpp/include/weir/*.hpp) \
+	  $(DESTDIR)$(PREFIX)/include/weir
 	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
 	printf '%s\n' 'Name: weir' 'Description: WebSocket server library' 'Version: $(VERSION)' \
 	  'Cflags: -I$(PREFIX)/include' 'Libs: -L$(PREFIX)/lib -lweir $(LIBS)' \
@@ -249,5 +260,5 @@ clean:
 -include $(patsubst %.o,%.d,$(CORE_OBJ) $(DEBUG_OBJ) $(SUPPORT_OBJ) $(CROSS_OBJ) \
   $(foreach t,$(TOOLS),$(call tool_objects,$t)) \
   $(CXX_EXAMPLES:%=$(BUILD)/obj/cpp/examples/%.o) $(C_EXAMPLES:%=$(BUILD)/obj/core/examples/%.o) \
-  $(TEST_BIN:$(BUILD)/tests/%=$(BUILD)/debug/tests/%.o) $(BENCH_BIN:$(BUILD)/%=$(BUILD)/obj/%.o) \
+  $(TEST_OBJ) $(BENCH_BIN:$(BUILD)/%=$(BUILD)/obj/%.o) \
   $(FUZZ:%=$(BUILD)/debug/tests/fuzz/%_fuzz.o))

@@ -22,6 +22,7 @@ enum weir_log_level { WEIR_LOG_ERROR = 0, WEIR_LOG_WARNING = 1, WEIR_LOG_INFO = 
  * thread where the line arose; must not call back into the library. */
 typedef void weir_log_fn(enum weir_log_level level, const char *text, void *arg);
 
+/* Options of a server. */
 struct weir_options {
   size_t size; /* sizeof(struct weir_options) */
 
@@ -42,6 +43,7 @@ struct weir_options {
   void *log_arg;    /* handed to log */
 };
 
+/* Options of a route: of each of its connections. */
 struct weir_route_options {
   size_t size; /* sizeof(struct weir_route_options) */
 

@@ -54,6 +54,7 @@ struct weir_handlers {
   void (*user_fini)(void *user, void *arg);
 };
 
+/* What a route does: its handlers, its options, and the memory that its connections carry. */
 struct weir_route {
   size_t size;       /* sizeof(struct weir_route) */
   size_t user_bytes; /* memory inside each connection for the application, aligned to 16; default 0;
