@@ -1,5 +1,5 @@
-/* Paths and queries (RFC 3986 sections 2.1, 3.3, 3.4): route patterns and percent-decoding. Pure.
- */
+/* Paths, queries and hosts (RFC 3986 sections 2.1, 3.2.2, 3.3, 3.4): route patterns and
+ * percent-decoding. Pure. */
 #ifndef WEIR_WIRE_URI_H
 #define WEIR_WIRE_URI_H
 
@@ -13,11 +13,13 @@ extern "C" {
 
 /* Whether a pattern is well-formed: it begins with "/" (or is "*" alone); "/:name" stands for one
  * whole segment, with a name of letters, digits and "_", each used once; "*" only as the last
- * character and as a whole segment. */
+ * character and as a whole segment; elsewhere visible ASCII but "?" and "#", which no path holds.
+ */
 bool weir__uri_pattern_valid(const char *pattern);
 
 /* Whether a path matches a pattern; a parameter matches one segment that is not empty, "*" whatever
- * follows, nothing too. Literal segments compare byte by byte, before decoding. */
+ * follows its "/", nothing too; "*" alone stands for a "/" and a "*". Literal segments compare byte
+ * by byte, before decoding. */
 bool weir__uri_match(const char *pattern, struct weir_slice path);
 
 /* The part of a path that the pattern's parameter of a name matches, not decoded; data is NULL when
@@ -26,8 +28,8 @@ struct weir_slice weir__uri_parameter(const char *pattern, struct weir_slice pat
                                       const char *name);
 
 /* Orders two patterns by precedence: negative when a goes first (an exact segment before a
- * parameter, a parameter before
- * "*", compared segment by segment), 0 only when they match the same paths. */
+ * parameter, a parameter before "*", compared segment by segment), 0 only when they match the same
+ * paths. A total order, so that routes may be sorted by it. */
 int weir__uri_pattern_order(const char *a, const char *b);
 
 /* The first value of a name in a query, not decoded; names are compared decoded. data is NULL when
@@ -40,6 +42,10 @@ bool weir__uri_encoded(struct weir_slice text, bool plus);
 /* Decodes into out, which has room for text.len bytes, and returns the length. "%" without two hex
  * digits stays as it is; "+" becomes a space where plus is set. */
 size_t weir__uri_decode(struct weir_slice text, bool plus, char *out);
+
+/* Whether text is a host with or without a port, as Host holds it: "name", "192.0.2.1:80",
+ * "[::1]:80". An empty one is not. */
+bool weir__uri_host_valid(struct weir_slice host);
 
 #ifdef __cplusplus
 }
