@@ -27,9 +27,9 @@ struct weir__http_guard {
   uint8_t leading; /* CRLFs in front of the request line */
 };
 
-/* Goes on over len bytes at data, all of them new. Returns 1 when the head's last byte is among
- * them, with *used set to the bytes up to and with it; 0 when all are used and the head goes on; or
- * a negative HTTP status, with *reason set to a sentence (static storage). */
+/* Goes on over len bytes at data, all of them new, at least one. Returns 1 when the head's last
+ * byte is among them, with *used set to the bytes up to and with it; 0 when all are used and the
+ * head goes on; or a negative HTTP status, with *reason set to a sentence (static storage). */
 int weir__http_guard(struct weir__http_guard *guard, const struct weir__http_limits *limits,
                      const char *data, size_t len, size_t *used, const char **reason);
 
@@ -51,15 +51,30 @@ struct weir__http_head {
 };
 
 /* Parses a whole head that passed the guard. Judges what holds for every request: the version (505,
- * 400), Host (400), the target's form (400; an absolute form's authority must equal Host), framing
- * of the body (400). Returns 0 or a negative HTTP status with *reason set to a sentence (static
- * storage). */
+ * 400), the method (501 when it is none of HTTP's), Host (400), the target's form (400; an absolute
+ * form's authority must equal Host), framing of the body (400). Returns 0 or a negative HTTP status
+ * with *reason set to a sentence (static storage). */
 int weir__http_parse(struct weir__http_head *head, const char *data, size_t len,
                      const char **reason);
 
 /* The first field of a name, in any case, and how many there are. */
 struct weir_slice weir__http_field(const struct weir__http_head *head, const char *name);
 size_t weir__http_field_count(const struct weir__http_head *head, const char *name);
+
+/* A walk over the elements of a comma-separated list field, over all its lines (RFC 9110 sections
+ * 5.3, 5.6.1). */
+struct weir__http_list {
+  const struct weir__http_head *head;
+  struct weir_slice name, rest; /* of the field; of the line, after the elements handed out */
+  size_t next_field;
+};
+
+/* Begins a walk; name must outlive it. */
+struct weir__http_list weir__http_list_begin(const struct weir__http_head *head, const char *name);
+
+/* The next element without surrounding blanks, or false at the end. Empty elements are skipped, as
+ * the RFC wants it; a comma within a quoted string is one as any other. */
+bool weir__http_list_next(struct weir__http_list *list, struct weir_slice *element);
 
 /* Whether a comma-separated list field, over all its lines, holds a token, in any case (RFC 9110
  * section 5.6.1). */
