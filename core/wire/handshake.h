@@ -13,6 +13,8 @@ extern "C" {
  * "websocket". */
 bool weir__handshake_asked(const struct weir__http_head *head);
 
+enum { WEIR__HANDSHAKE_PROTOCOLS = 64 }; /* that a client may offer: each is compared with each */
+
 /* Judges a request that asks. Returns 0; -400, -405 (not GET) or -426 (version) with *reason set to
  * a sentence (static storage). */
 int weir__handshake_check(const struct weir__http_head *head, const char **reason);
@@ -23,12 +25,13 @@ enum { WEIR__ACCEPT_KEY_LEN = 28 };
 void weir__handshake_accept(struct weir_slice key, char out[WEIR__ACCEPT_KEY_LEN]);
 
 /* Whether the Origin allow-list lets the request pass: -403 with *reason set, or 0. origins is
- * NULL-terminated; NULL lets every origin pass. */
+ * NULL-terminated and compared byte by byte; NULL lets every origin pass. Two Origin fields never
+ * pass. */
 int weir__handshake_origin(const struct weir__http_head *head, const char *const *origins,
                            bool required, const char **reason);
 
 /* The first subprotocol that the client offers and the NULL-terminated list holds, as the list's
- * own string; NULL when there is none. */
+ * own string; NULL when there is none, or no list. */
 const char *weir__handshake_protocol(const struct weir__http_head *head,
                                      const char *const *supported);
 
