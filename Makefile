@@ -22,6 +22,7 @@ SANITIZE ?=
 PREFIX ?= /usr/local
 
 comma := ,
+space := $(subst ,, )
 BUILD ?= build$(if $(findstring clang,$(CC)),-clang)$(if \
   $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
@@ -179,7 +180,8 @@ sim: $(call test_binaries,sim)
 	$(RUN_TESTS) $^
 catalogue: $(call test_binaries,catalogue) programs
 	$(RUN_TESTS) $(call test_binaries,catalogue)
-snippets: $(LIB)
+snippets:
+	@$(MAKE) --no-print-directory install PREFIX=$(abspath $(BUILD))/installed DESTDIR=
 	$(RUN_TESTS) $(addprefix --command ,$(wildcard tests/snippets/run))
 
 # Real clients; what npm installs is pinned by the lock file.
@@ -207,9 +209,10 @@ cross: $(CROSS)
 BENCH_BIN := $(patsubst bench/%.cpp,$(BUILD)/bench/%,$(wildcard bench/*_bench.cpp))
 $(BENCH_BIN): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIB) | need-dev
 	$(link) -lbenchmark_main -lbenchmark $(LIBS)
-.PHONY: bench
-bench: $(BENCH_BIN)
-	@set -e; for b in $^; do $$b $(BENCH_FLAGS); done
+.PHONY: bench benches
+benches: $(BENCH_BIN)
+bench: benches
+	@set -e; for b in $(BENCH_BIN); do $$b $(BENCH_FLAGS); done
 
 # ---- what people call
 
@@ -225,7 +228,7 @@ test:
 	@rm -f $(SUITES:%=$(BUILD)/results/%)
 	@$(MAKE) --no-print-directory programs tests
 	@for s in $(SUITES); do $(MAKE) --no-print-directory $$s; done; \
-	  tools/run-tests --sum $(BUILD)/results --expect $(SUITES)
+	  tools/run-tests --sum $(BUILD)/results:$(subst $(space),$(comma),$(SUITES))
 
 check: lint
 	@$(MAKE) --no-print-directory programs tests

@@ -161,6 +161,9 @@ def documented(lines, number, follows):
     return above.endswith("*/") or above.startswith("//") or (follows and above != "")
 
 
+FORWARD = re.compile(r"(?:template <[^;]*> )?(?:struct|class|enum|union) \w+;")
+
+
 def thread_markers(tree):
     """Every public function is documented and says which threads may call it."""
     for path in tree.code("core/include/"):
@@ -168,7 +171,7 @@ def thread_markers(tree):
         good = False
         for offset, text in declarations(code):
             number = line_of(code, offset)
-            if re.fullmatch(r"(?:struct|enum|union) \w+;", text):
+            if FORWARD.fullmatch(text):
                 continue
             good = documented(lines, number, good)
             if not good:
@@ -187,6 +190,8 @@ def cpp_documented(tree):
             if block.outer is None and re.search(r"namespace\s+weir$", block.head):
                 inside, good = code[block.start + 1:block.end], False
                 for offset, text in declarations(inside):
+                    if FORWARD.fullmatch(text):
+                        continue
                     number = line_of(code, block.start + 1 + offset)
                     good = documented(lines, number, good) or text.startswith("namespace")
                     if not good:
