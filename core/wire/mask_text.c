@@ -1,0 +1,40 @@
+/* The seams of a text that comes in pieces: a wide kernel works from the beginning of a character
+ * on and says where the text is sound up to; the exact byte and the state come from the automaton
+ * of utf8.c, run over the few bytes around. Must not know which kernel asks. */
+#include "wire/mask_kernel.h"
+
+#include <string.h>
+
+size_t weir__mask_text_resume(unsigned char *data, size_t len, uint32_t key,
+                              struct weir__utf8 *state)
+{
+  unsigned char keys[4];
+  memcpy(keys, &key, sizeof keys);
+  size_t at = 0;
+  for (; at < len && state->due > 0; at++) {
+    data[at] ^= keys[at % 4];
+    if (weir__utf8_validate(state, data + at, 1) == 0)
+      break;
+  }
+  return at;
+}
+
+/* Where the character begins that may not be over before `at`, or `at`. */
+static size_t last_character(const unsigned char *data, size_t at)
+{
+  for (size_t back = 1; back <= 3 && back <= at; back++) {
+    unsigned char byte = data[at - back];
+    if (byte >= 0xC0)
+      return at - back;
+    if (byte < 0x80)
+      break;
+  }
+  return at;
+}
+
+size_t weir__mask_text_settle(const unsigned char *data, size_t len, size_t sound,
+                              struct weir__utf8 *state)
+{
+  size_t from = last_character(data, sound);
+  return from + weir__utf8_validate(state, data + from, len - from);
+}
