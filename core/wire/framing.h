@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,7 +29,11 @@ enum {
   WEIR__PONG = 0xA,
   WEIR__CONTROL = 0x8, /* the bit that control opcodes have */
 
+  WEIR__LENGTH_16 = 126, /* in the second byte: a 16-bit length follows */
+  WEIR__LENGTH_64 = 127,
+
   WEIR__CONTROL_MAX = 125,     /* payload of a control frame, section 5.5 */
+  WEIR__HEADER_MIN = 6,        /* a masked header with a length in the second byte */
   WEIR__HEADER_MAX = 14,       /* a masked header with a 64-bit length */
   WEIR__SERVER_HEADER_MAX = 10 /* the same without a masking key */
 };
@@ -42,12 +47,48 @@ struct weir__header {
 
 /* Decodes the masked header at data, of which have bytes, at least 1, have come; reserved is the
  * set of RSV bits that no extension has claimed. Returns the header's size as soon as the length is
- * known; while have is less than that, header->key is not. Returns 0 when more bytes are needed, or
- * a negative close code with *reason set to a sentence (static storage). Each byte is judged when
- * it comes: RSV and opcode, then MASK and a control frame's length, then minimality and bit 63 with
+ * known; while have is less than that, the key is not. Returns 0 when more bytes are needed, or a
+ * negative close code with *reason set to a sentence (static storage). Each byte is judged when it
+ * comes: RSV and opcode, then MASK and a control frame's length, then minimality and bit 63 with
  * the last byte of the length. At data, 8 bytes must be readable, whatever have says. */
 int weir__header_decode(const unsigned char *data, size_t have, uint8_t reserved,
                         struct weir__header *header, const char **reason);
+
+/* The first 8 bytes at data as a number, its lowest byte the first. */
+static inline uint64_t weir__header_load(const unsigned char *data)
+{
+  uint64_t word;
+
+  memcpy(&word, data, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  return word;
+#else
+  return __builtin_bswap64(word);
+#endif
+}
+
+/* Decodes the header of nearly all traffic: a message in one frame, uncompressed, of less than 64
+ * KiB. Returns its size, or 0 for every other header, good or bad. At data, WEIR__HEADER_MIN bytes
+ * must have come and 8 be readable; while fewer than the header's size have, the key is noise. */
+static inline size_t weir__header_decode_plain(const unsigned char *data,
+                                               struct weir__header *header)
+{
+  uint64_t word = weir__header_load(data);
+  uint8_t length;
+
+  header->first = (uint8_t)word;
+  if (header->first != (WEIR__FIN | WEIR__TEXT) && header->first != (WEIR__FIN | WEIR__BINARY))
+    return 0;
+  length = (uint8_t)(word >> 8) ^ WEIR__MASK;
+  if (length < WEIR__LENGTH_16) {
+    header->length = length;
+    memcpy(&header->key, data + 2, sizeof header->key);
+    return WEIR__HEADER_MIN;
+  }
+  header->length = __builtin_bswap16((uint16_t)(word >> 16));
+  memcpy(&header->key, data + 4, sizeof header->key);
+  return length == WEIR__LENGTH_16 && header->length >= WEIR__LENGTH_16 ? 8 : 0;
+}
 
 /* Encodes an unmasked header with the first byte given; returns its size. At out,
  * WEIR__SERVER_HEADER_MAX bytes. */

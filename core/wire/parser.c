@@ -4,8 +4,8 @@
  * they stand, or the rule that the client broke. Must not know sockets, memory, or what becomes of
  * an event.
  *
- * A frame that has come whole and is a message, or a control frame, of its own goes from header to
- * event without touching the parser's state; everything else is kept in there piece by piece. */
+ * A message that has come whole in one frame goes from header to event without touching the parser
+ * (whole_message); any other frame is kept in there, from one piece to the next (next_of_any). */
 #include "wire/parser.h"
 
 #include "wire/close.h"
@@ -44,7 +44,7 @@ static int more(struct weir__event *event)
 }
 
 /* Whether a first byte continues a message that is not open, or begins one inside another. */
-static inline bool out_of_sequence(uint8_t bits, uint8_t first)
+static bool out_of_sequence(uint8_t bits, uint8_t first)
 {
   bool begins = (first & WEIR__OPCODE) != WEIR__CONTINUATION;
   bool open = (bits & OPCODE) != 0;
@@ -52,64 +52,44 @@ static inline bool out_of_sequence(uint8_t bits, uint8_t first)
   return !(first & WEIR__CONTROL) && begins == open;
 }
 
-static inline bool too_many_fragments(const struct weir__parser *parser,
-                                      const struct weir__parser_limits *limits)
+static bool too_many_fragments(const struct weir__parser *parser,
+                               const struct weir__parser_limits *limits)
 {
   return parser->fragments >= limits->max_fragments && limits->max_fragments != UINT32_MAX;
 }
 
 /* Judges the header at data, as far as have bytes of it allow. Returns its size when it is there, 0
  * when more of it is due, or an error. */
-static inline int read_header(const struct weir__parser *parser,
-                              const struct weir__parser_limits *limits, const unsigned char *data,
-                              size_t have, struct weir__header *header, struct weir__event *event)
+static int judge_header(const struct weir__parser *parser, const struct weir__parser_limits *limits,
+                        const unsigned char *data, size_t have, struct weir__header *header,
+                        struct weir__event *event)
 {
   int size;
 
-  if (UNLIKELY(out_of_sequence(parser->bits, data[0])))
+  if (out_of_sequence(parser->bits, data[0]))
     return refuse(event, WEIR__CLOSE_PROTOCOL_ERROR,
                   parser->bits & OPCODE ? "new message inside a fragmented one"
                                         : "continuation frame without a message");
   size = weir__header_decode(data, have, parser->bits & RESERVED, header, &event->reason);
-  if (UNLIKELY(size <= 0))
+  if (size <= 0)
     return size;
   if (!(header->first & WEIR__CONTROL)) {
-    if (UNLIKELY(too_many_fragments(parser, limits)))
+    if (too_many_fragments(parser, limits))
       return refuse(event, WEIR__CLOSE_POLICY, "message has too many fragments");
-    if (UNLIKELY(header->length > limits->max_message_bytes - parser->message_bytes))
+    if (header->length > limits->max_message_bytes - parser->message_bytes)
       return refuse(event, WEIR__CLOSE_TOO_BIG, "message is too big");
   }
   return (size_t)size <= have ? size : 0;
 }
 
-/* Unmasks the piece that event describes and, if it is text as it stands, validates it. */
-static inline int open_payload(struct weir__parser *parser, struct weir__event *event, uint32_t key)
+/* Unmasks a piece of text and validates it as what follows the text before. */
+static inline int open_text(struct weir__utf8 *utf8, uint32_t key, struct weir__event *event)
 {
-  if (event->opcode != WEIR__TEXT || event->rsv1) {
-    weir__unmask(event->data, event->len, key);
-    return event->kind;
-  }
-  if (UNLIKELY(weir__unmask_text(event->data, event->len, key, &parser->utf8) != event->len))
+  if (UNLIKELY(weir__unmask_text(event->data, event->len, key, utf8) != event->len))
     return refuse(event, WEIR__CLOSE_INVALID_PAYLOAD, "text is not UTF-8");
-  if (UNLIKELY(event->last && !weir__utf8_complete(&parser->utf8)))
+  if (UNLIKELY(event->last && !weir__utf8_complete(utf8)))
     return refuse(event, WEIR__CLOSE_INVALID_PAYLOAD, "text ends inside a character");
   return event->kind;
-}
-
-/* Hands out a frame that is whole within the input, and a whole message or control frame. */
-static inline int whole_frame(struct weir__parser *parser, const struct weir__header *header,
-                              struct weir__input *input, struct weir__event *event)
-{
-  event->data = input->at;
-  event->len = header->length;
-  event->remaining = 0;
-  event->kind = header->first & WEIR__CONTROL ? WEIR__EVENT_CONTROL : WEIR__EVENT_DATA;
-  event->opcode = header->first & WEIR__OPCODE;
-  event->rsv1 = (header->first & WEIR__RSV1) != 0;
-  event->first = true;
-  event->last = true;
-  input->at += header->length;
-  return open_payload(parser, event, header->key);
 }
 
 static void begin_frame(struct weir__parser *parser, const struct weir__header *header)
@@ -173,7 +153,10 @@ static int next_piece(struct weir__parser *parser, struct weir__input *input,
   parser->frame.begun = true;
   if (event->remaining == 0)
     end_frame(parser, event);
-  return open_payload(parser, event, key);
+  if (event->opcode == WEIR__TEXT && !event->rsv1)
+    return open_text(&parser->utf8, key, event);
+  weir__unmask(event->data, event->len, key);
+  return event->kind;
 }
 
 /* Keeps the part of a header that ends the input. */
@@ -190,13 +173,14 @@ static int keep_header(struct weir__parser *parser, struct weir__input *input,
   return more(event);
 }
 
-/* Reads a header whose beginning is kept, and moves the input behind it. Returns as read_header. */
-static int join_header(struct weir__parser *parser, const struct weir__parser_limits *limits,
+/* Reads the next header, its beginning from what is kept, and moves the input behind it. Returns as
+ * judge_header. */
+static int take_header(struct weir__parser *parser, const struct weir__parser_limits *limits,
                        struct weir__input *input, struct weir__header *header,
                        struct weir__event *event)
 {
   unsigned char joined[WEIR__HEADER_MAX] = {0};
-  size_t have = parser->header.have;
+  size_t have = parser->bits & IN_HEADER ? parser->header.have : 0;
   size_t len = (size_t)(input->end - input->at);
   int size;
 
@@ -204,7 +188,7 @@ static int join_header(struct weir__parser *parser, const struct weir__parser_li
     len = sizeof joined - have;
   memcpy(joined, parser->header.bytes, have);
   memcpy(joined + have, input->at, len);
-  size = read_header(parser, limits, joined, have + len, header, event);
+  size = judge_header(parser, limits, joined, have + len, header, event);
   if (size <= 0)
     return size;
   parser->bits &= (uint8_t)~IN_HEADER;
@@ -212,16 +196,20 @@ static int join_header(struct weir__parser *parser, const struct weir__parser_li
   return size;
 }
 
-/* Goes on where the input ended before: in a header or in a payload. */
-static int resume(struct weir__parser *parser, const struct weir__parser_limits *limits,
-                  struct weir__input *input, struct weir__event *event)
+/* The general way: any frame, good or bad, from where the input before ended. */
+__attribute__((noinline)) static int next_of_any(struct weir__parser *parser,
+                                                 const struct weir__parser_limits *limits,
+                                                 struct weir__input *input,
+                                                 struct weir__event *event)
 {
   struct weir__header header;
   int size;
 
   if (parser->bits & IN_FRAME)
     return next_piece(parser, input, event);
-  size = join_header(parser, limits, input, &header, event);
+  if (input->at == input->end)
+    return more(event);
+  size = take_header(parser, limits, input, &header, event);
   if (size < 0)
     return size;
   if (size == 0)
@@ -230,26 +218,38 @@ static int resume(struct weir__parser *parser, const struct weir__parser_limits 
   return next_piece(parser, input, event);
 }
 
+/* Hands out a message that has come whole, in one frame. */
+static inline int whole_message(struct weir__parser *parser, const struct weir__header *header,
+                                unsigned char *data, struct weir__event *event)
+{
+  event->data = data;
+  event->len = header->length;
+  event->remaining = 0;
+  event->kind = WEIR__EVENT_DATA;
+  event->opcode = header->first & WEIR__OPCODE;
+  event->rsv1 = false;
+  event->first = true;
+  event->last = true;
+  if (header->first & WEIR__TEXT)
+    return open_text(&parser->utf8, header->key, event);
+  weir__unmask(data, header->length, header->key);
+  return WEIR__EVENT_DATA;
+}
+
 int weir__parser_next(struct weir__parser *parser, const struct weir__parser_limits *limits,
                       struct weir__input *input, struct weir__event *event)
 {
-  size_t have = (size_t)(input->end - input->at);
   struct weir__header header;
-  int size;
+  unsigned char *data;
+  size_t size;
 
-  if (UNLIKELY(parser->bits & (IN_FRAME | IN_HEADER)))
-    return resume(parser, limits, input, event);
-  if (have == 0)
-    return more(event);
-  size = read_header(parser, limits, input->at, have, &header, event);
-  if (UNLIKELY(size < 0))
-    return size;
-  if (UNLIKELY(size == 0))
-    return keep_header(parser, input, event);
-  input->at += size;
-  if (header.first & WEIR__FIN && (header.first & WEIR__OPCODE) != WEIR__CONTINUATION &&
-      header.length <= have - (size_t)size)
-    return whole_frame(parser, &header, input, event);
-  begin_frame(parser, &header);
-  return next_piece(parser, input, event);
+  if (UNLIKELY(parser->bits & ~RESERVED || input->end - input->at < WEIR__HEADER_MIN))
+    return next_of_any(parser, limits, input, event);
+  size = weir__header_decode_plain(input->at, &header);
+  data = input->at + size;
+  if (UNLIKELY(size == 0 || header.length > limits->max_message_bytes ||
+               (ptrdiff_t)header.length > input->end - data))
+    return next_of_any(parser, limits, input, event);
+  input->at = data + header.length;
+  return whole_message(parser, &header, data, event);
 }

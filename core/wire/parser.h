@@ -16,7 +16,8 @@ enum { WEIR__PARSER_SLACK = 16 };
 
 struct weir__parser_limits {
   uint64_t max_message_bytes; /* sum over a message's fragments; UINT64_MAX: unlimited */
-  uint32_t max_fragments;     /* frames of a message, empty ones too; UINT32_MAX: unlimited */
+  uint32_t
+      max_fragments; /* frames of a message, empty ones too; at least 1; UINT32_MAX: unlimited */
 };
 
 /* The state between two pieces of input: all that a connection keeps, in 32 bytes. */

@@ -142,6 +142,35 @@ TEST(Framing, JudgesEveryPairOfFirstBytes)
     }
 }
 
+TEST(Framing, DecodesPlainHeadersAsAllHeaders)
+{
+  int plain = 0;
+  for (unsigned int word = 0; word < 65536; word++)
+    for (unsigned int length : {0, 125, 126, 65535}) {
+      const unsigned char data[WEIR__HEADER_MAX] = {static_cast<unsigned char>(word >> 8),
+                                                    static_cast<unsigned char>(word),
+                                                    static_cast<unsigned char>(length >> 8),
+                                                    static_cast<unsigned char>(length),
+                                                    5,
+                                                    6,
+                                                    7,
+                                                    8};
+      weir__header quick, full;
+      const char *reason;
+      int size = weir__header_decode(data, sizeof data, 0x70, &full, &reason);
+      bool message = word >> 8 == 0x81 || word >> 8 == 0x82;
+      bool expected = message && (size == 6 || size == 8);
+      ASSERT_EQ(weir__header_decode_plain(data, &quick), expected ? size : 0) << std::hex << word;
+      if (expected) {
+        ASSERT_EQ(quick.length, full.length);
+        ASSERT_EQ(quick.key, full.key);
+        ASSERT_EQ(quick.first, full.first);
+        plain++;
+      }
+    }
+  EXPECT_EQ(plain, 2 * (126 * 4 + 2));
+}
+
 TEST(Framing, RefusesLengthsThatAreNotMinimal)
 {
   for (unsigned int length = 0; length < 65536; length++) {
