@@ -38,6 +38,11 @@ static inline void weir__list_push_back(struct weir__link *head, struct weir__li
   head->prev = link;
 }
 
+static inline void weir__list_push_front(struct weir__link *head, struct weir__link *link)
+{
+  weir__list_push_back(head->next, link);
+}
+
 /* Takes a link off its list; nothing happens when it is on none. */
 static inline void weir__list_remove(struct weir__link *link)
 {

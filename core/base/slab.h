@@ -4,6 +4,7 @@
 #ifndef WEIR_BASE_SLAB_H
 #define WEIR_BASE_SLAB_H
 
+#include "base/list.h"
 #include "base/mem.h"
 
 #ifdef __cplusplus
@@ -14,9 +15,13 @@ struct weir__slab_chunk;
 
 struct weir__slab {
   struct weir__mem *mem;
-  size_t stride;                   /* bytes of an object, rounded up */
-  struct weir__slab_chunk *chunks; /* those with free objects first */
-  size_t live;                     /* objects handed out */
+  size_t stride;                 /* bytes of an object, rounded up */
+  size_t chunk_objects;          /* objects of a chunk */
+  struct weir__link partial;     /* chunks with free objects, an unused one last */
+  struct weir__slab_chunk *idle; /* the one kept whose objects are all free, or NULL */
+  struct weir__slab_chunk **all; /* all chunks, by address */
+  size_t count, capacity;        /* of all */
+  size_t live;                   /* objects handed out */
 };
 
 void weir__slab_init(struct weir__slab *slab, struct weir__mem *mem, size_t size);

@@ -1,0 +1,70 @@
+/* Buffers in powers of two, kept on a list per size while the loop may need them again. */
+#include "base/pool.h"
+
+/* The first word of a buffer that is on a list. */
+struct kept {
+  struct kept *next;
+};
+
+/* The smallest class that holds want bytes, at most WEIR__POOL_MAX. */
+static unsigned class_of(size_t want)
+{
+  if (want <= WEIR__POOL_MIN)
+    return 0;
+  return 64u - (unsigned)__builtin_clzll(want - 1) - (unsigned)__builtin_ctz(WEIR__POOL_MIN);
+}
+
+static size_t class_size(unsigned class)
+{
+  return (size_t)WEIR__POOL_MIN << class;
+}
+
+void weir__pool_init(struct weir__pool *pool, struct weir__mem *mem)
+{
+  *pool = (struct weir__pool){.mem = mem};
+}
+
+void weir__pool_fini(struct weir__pool *pool)
+{
+  for (unsigned class = 0; class < WEIR__POOL_CLASSES; class ++) {
+    struct kept *kept = pool->free[class];
+    while (kept != NULL) {
+      struct kept *next = kept->next;
+      weir__mem_free(pool->mem, kept, class_size(class));
+      kept = next;
+    }
+    pool->free[class] = NULL;
+    pool->kept[class] = 0;
+  }
+}
+
+void *weir__pool_get(struct weir__pool *pool, size_t want, size_t *got)
+{
+  if (want > WEIR__POOL_MAX) {
+    *got = want;
+    return weir__mem_alloc(pool->mem, want);
+  }
+  unsigned class = class_of(want);
+  struct kept *kept = pool->free[class];
+  *got = class_size(class);
+  if (kept == NULL)
+    return weir__mem_alloc(pool->mem, class_size(class));
+  pool->free[class] = kept->next;
+  pool->kept[class] -= class_size(class);
+  return kept;
+}
+
+void weir__pool_put(struct weir__pool *pool, void *buffer, size_t size)
+{
+  if (buffer == NULL)
+    return;
+  unsigned class = size > WEIR__POOL_MAX ? WEIR__POOL_CLASSES : class_of(size);
+  if (class == WEIR__POOL_CLASSES || pool->kept[class] + size > WEIR__POOL_KEEP) {
+    weir__mem_free(pool->mem, buffer, size);
+    return;
+  }
+  struct kept *kept = buffer;
+  kept->next = pool->free[class];
+  pool->free[class] = kept;
+  pool->kept[class] += size;
+}
