@@ -21,8 +21,8 @@ struct weir__buf {
  * later; NULL when there is no memory or room + capacity does not fit. */
 struct weir__buf *weir__buf_new(uint32_t room, size_t capacity);
 
-/* The same with the capacity raised, its bytes kept, for the sole owner of the only reference;
- * NULL, the old one kept, when there is no memory. */
+/* The same with the field capacity raised to this, its bytes kept, for the sole owner of the only
+ * reference; NULL, the old one kept, when there is no memory. */
 struct weir__buf *weir__buf_grow(struct weir__buf *buf, size_t capacity);
 
 /* One more reference; one less, NULL is allowed. Any thread. */

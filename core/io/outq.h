@@ -19,7 +19,7 @@ extern "C" {
  * reference of it serves a whole fan-out), or of bytes gathered behind this structure. */
 struct weir__share {
   uint32_t refs;         /* plain: one loop only */
-  uint32_t used;         /* of the bytes gathered; what is free behind them may be appended to */
+  size_t used;           /* of the bytes gathered; what is free behind them may be appended to */
   size_t size;           /* of this block, for the pool */
   struct weir__buf *buf; /* NULL: the bytes stand behind this structure */
 };
@@ -62,13 +62,13 @@ int weir__outq_push(struct weir__outq *q, struct weir__pool *pool, struct weir__
                     size_t offset, size_t len, uint32_t flags);
 
 /* Appends one entry of header and data, copied: behind the bytes gathered last where they fit, so
- * that adjacent entries leave as one piece. The sum of the lengths is over 0. Returns as
- * weir__outq_push does. */
+ * that adjacent entries leave as one piece. The sum of the lengths is over 0, a header has at most
+ * 16 bytes. Returns as weir__outq_push does. */
 int weir__outq_copy(struct weir__outq *q, struct weir__pool *pool, const void *header,
                     size_t header_len, const void *data, size_t len, uint32_t flags);
 
-/* Moves all entries of from behind those of q; from is empty then. Returns 0 or -ENOMEM: then
- * nothing changed. */
+/* Moves all entries of from behind those of q; from is empty then. Nothing of from has been sent
+ * yet, unless q is empty. Returns 0 or -ENOMEM: then nothing changed. */
 int weir__outq_splice(struct weir__outq *q, struct weir__outq *from, struct weir__pool *pool);
 
 /* Room in which small pieces from different places are gathered for one sendmsg. */
