@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { WEIR__TIMER_LEVELS = 7, WEIR__TIMER_SLOTS = 64 };
+enum { WEIR__TIMER_LEVELS = 11, WEIR__TIMER_SLOTS = 64 }; /* 6 bits a level: any 64-bit time */
 
 struct weir__timer {
   struct weir__link link;
@@ -43,9 +43,9 @@ void weir__timers_advance(struct weir__timers *timers, uint64_t now_ms);
 /* The next timer that is due, removed; NULL when there is none. */
 struct weir__timer *weir__timers_take(struct weir__timers *timers);
 
-/* A time at or before which no timer is due, at most the earliest one's, for how long to sleep;
- * UINT64_MAX without timers. It is exact for timers less than 64 ms away, else may be early (the
- * caller then advances and asks again). */
+/* How long to sleep: a time after now_ms and at most the earliest timer's; UINT64_MAX without
+ * timers, now_ms when one is due already. It may be early, once per level that the timer has still
+ * to come down: the caller then advances and asks again. */
 uint64_t weir__timers_next(const struct weir__timers *timers);
 
 #ifdef __cplusplus
