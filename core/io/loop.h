@@ -54,6 +54,7 @@ struct weir__source {
                            short read */
 };
 
+/* What an event carries is generation << 32 | slot. Generation 0 is the loop's own descriptors. */
 struct weir__slot {
   struct weir__source *source; /* NULL: free */
   uint32_t generation;         /* never 0; moves on when the slot is given back */
@@ -76,7 +77,8 @@ enum {
   WEIR__RECEIVE_BYTES = 128 << 10, /* the receive buffer */
   WEIR__RECEIVE_SLACK = 64,        /* readable bytes behind it */
   WEIR__SCRATCH_BYTES = 64 << 10,  /* for gathering small pieces */
-  WEIR__SLICE_NS = 500 * 1000      /* how long the queue later may run in one turn */
+  WEIR__SLICE_NS = 500 * 1000,     /* how long the queue later may run in one turn */
+  WEIR__SLICE_CHECK = 16           /* sources between two looks at the clock */
 };
 
 struct weir__post; /* private to loop_post.c */
@@ -87,6 +89,7 @@ struct weir_loop {
   uint64_t now_ns;              /* read once a turn and between slices */
   struct weir__source *current; /* whose ready or work runs now */
   struct weir__queue again, later;
+  struct weir__queue batch; /* of one of them, being worked off */
   struct weir__source *graveyard;
   unsigned char *receive; /* WEIR__RECEIVE_BYTES, with the slack behind */
   struct weir__scratch scratch;
@@ -96,7 +99,8 @@ struct weir_loop {
   uint32_t free_slot;                 /* UINT32_MAX: none */
 
   struct weir__timers timers;
-  struct weir__wheel wheel;
+  struct weir__wheel wheel; /* kept at the clock's time, so that a delay counts from now */
+  struct weir__link due;    /* nodes of the wheel that came up and were not handled yet */
   void (*deadline)(struct weir_loop *loop,
                    struct weir__link *node); /* a node of the wheel came up */
 
@@ -106,8 +110,9 @@ struct weir_loop {
 
   int epfd, eventfd, timerfd; /* timerfd -1 until weir_loop_fd was asked for */
   uint64_t timerfd_at_ns;     /* what it is set to */
-  bool stepping, owned;       /* owned: thread is known */
-  pthread_t thread;
+  bool stepping;
+  bool owned;                     /* atomic: thread is known */
+  pthread_t thread;               /* atomic: who steps */
   uint64_t busy_poll_ns, spin_ns; /* the longest spin, and the one that adapts */
   struct epoll_event events[WEIR__LOOP_EVENTS];
 };
@@ -126,6 +131,14 @@ void weir__loop_close(struct weir_loop *loop, struct weir__source *source);
 
 /* Has reclaim called at the end of the turn in which the source has left all queues. */
 void weir__loop_bury(struct weir_loop *loop, struct weir__source *source);
+
+/* Takes a source that is not buried off its queue, so that the loop does not know it any more. For
+ * the few sources whose memory their owner keeps: it walks the queues. */
+void weir__loop_forget(struct weir_loop *loop, struct weir__source *source);
+
+/* Reclaims all that was buried, now instead of at the end of a turn. Only outside a turn: for who
+ * takes down what sources live in. */
+void weir__loop_reclaim(struct weir_loop *loop);
 
 /* Has work called once more: in this turn where its queues have not been worked off yet, else in
  * the next. again is for input that is left over, later for output to a connection whose own
@@ -149,6 +162,30 @@ bool weir__loop_is_here(const struct weir_loop *loop);
 
 /* Reads the clock. */
 void weir__loop_read_clock(struct weir_loop *loop);
+
+/* The same where the loop is not stepping, so that its clock may be old: for public functions that
+ * measure time and may be called from outside. */
+static inline void weir__loop_freshen(struct weir_loop *loop)
+{
+  if (!loop->stepping)
+    weir__loop_read_clock(loop);
+}
+
+/* Makes the descriptor of weir_loop_fd, where it was asked for, readable as soon as there is work
+ * or a deadline comes up. The end of a turn does it, and the queues and timers do it outside; who
+ * adds to the wheel outside a turn calls it. */
+void weir__loop_rearm(struct weir_loop *loop);
+
+/* Parts of a turn, between the files of the loop. Waits, reads the clock and returns the number of
+ * events or -errno; tells whether a queue holds anything; takes the first source off a queue (NULL
+ * when it is dead or there is none); reclaims the graveyard; runs what has come (how many). */
+int weir__loop_wait(struct weir_loop *loop, int timeout_ms);
+bool weir__loop_has_work(const struct weir_loop *loop);
+struct weir__source *weir__loop_pop(struct weir_loop *loop, struct weir__queue *queue);
+void weir__loop_reclaim_buried(struct weir_loop *loop);
+int weir__loop_run_posts(struct weir_loop *loop);
+int weir__loop_run_interrupts(struct weir_loop *loop);
+int weir__loop_run_timers(struct weir_loop *loop);
 
 static inline uint64_t weir__loop_ms(const struct weir_loop *loop)
 {

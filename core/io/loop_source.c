@@ -1,0 +1,198 @@
+/* The sources of a loop: their slots, their turns on the queues, their end. */
+#include "io/loop.h"
+
+#include "base/debug.h"
+
+#include <errno.h>
+
+enum { SLOTS_FIRST = 64, SLOTS_MAX = 1 << 24 };
+
+static int grow_slots(struct weir_loop *loop)
+{
+  uint32_t capacity = loop->slot_capacity > 0 ? 2 * loop->slot_capacity : SLOTS_FIRST;
+  if (capacity > SLOTS_MAX)
+    return -ENOMEM;
+  struct weir__slot *slots = weir__mem_grow(
+      &loop->mem, loop->slots, loop->slot_capacity * sizeof *slots, capacity * sizeof *slots);
+  if (slots == NULL)
+    return -ENOMEM;
+  loop->slots = slots;
+  loop->slot_capacity = capacity;
+  return 0;
+}
+
+/* A free slot, which stays free until it is taken. */
+static int find_slot(struct weir_loop *loop, uint32_t *slot)
+{
+  if (loop->free_slot != UINT32_MAX) {
+    *slot = loop->free_slot;
+    return 0;
+  }
+  if (loop->slot_count == loop->slot_capacity && grow_slots(loop) < 0)
+    return -ENOMEM;
+  *slot = loop->slot_count;
+  loop->slots[*slot] = (struct weir__slot){.generation = 1, .next_free = UINT32_MAX};
+  return 0;
+}
+
+static void take_slot(struct weir_loop *loop, uint32_t slot, struct weir__source *source)
+{
+  loop->slots[slot].source = source;
+  if (slot == loop->slot_count)
+    loop->slot_count++;
+  else
+    loop->free_slot = loop->slots[slot].next_free;
+}
+
+int weir__loop_watch(struct weir_loop *loop, struct weir__source *source, int fd, uint32_t events)
+{
+  const struct weir__sys *sys = loop->mem.sys;
+  uint32_t slot;
+  if (find_slot(loop, &slot) < 0)
+    return -ENOMEM;
+  struct epoll_event event = {
+      .events = events | EPOLLET,
+      .data.u64 = (uint64_t)loop->slots[slot].generation << 32 | slot,
+  };
+  int error = sys->epoll_ctl(sys, loop->epfd, EPOLL_CTL_ADD, fd, &event);
+  if (error < 0)
+    return error;
+  take_slot(loop, slot, source);
+  *source = (struct weir__source){.ops = source->ops, .fd = fd, .slot = slot, .writable = 1};
+  return 0;
+}
+
+void weir__loop_close(struct weir_loop *loop, struct weir__source *source)
+{
+  if (source->fd < 0)
+    return;
+  struct weir__slot *slot = &loop->slots[source->slot];
+  slot->source = NULL;
+  if (++slot->generation == 0)
+    slot->generation = 1;
+  slot->next_free = loop->free_slot;
+  loop->free_slot = source->slot;
+  loop->mem.sys->close(loop->mem.sys, source->fd);
+  source->fd = -1;
+}
+
+struct weir__source *weir__loop_source(const struct weir_loop *loop, uint32_t slot,
+                                       uint32_t generation)
+{
+  if (slot >= loop->slot_count || loop->slots[slot].generation != generation)
+    return NULL;
+  return loop->slots[slot].source;
+}
+
+static void append(struct weir__queue *queue, struct weir__source *source)
+{
+  source->next = NULL;
+  source->queued = 1;
+  if (queue->first == NULL)
+    queue->first = source;
+  else
+    queue->last->next = source;
+  queue->last = source;
+}
+
+static void to_graveyard(struct weir_loop *loop, struct weir__source *source)
+{
+  source->next = loop->graveyard;
+  loop->graveyard = source;
+}
+
+struct weir__source *weir__loop_pop(struct weir_loop *loop, struct weir__queue *queue)
+{
+  struct weir__source *source = queue->first;
+  if (source == NULL)
+    return NULL;
+  queue->first = source->next;
+  source->queued = 0;
+  if (!source->dead)
+    return source;
+  to_graveyard(loop, source);
+  return NULL;
+}
+
+/* A foreign loop must hear of what is queued outside a turn, the first time. */
+static void enqueue(struct weir_loop *loop, struct weir__queue *queue, struct weir__source *source)
+{
+  if (source->queued || source->dead)
+    return;
+  bool tell = !loop->stepping && !weir__loop_has_work(loop);
+  append(queue, source);
+  if (tell)
+    weir__loop_rearm(loop);
+}
+
+void weir__loop_again(struct weir_loop *loop, struct weir__source *source)
+{
+  enqueue(loop, &loop->again, source);
+}
+
+void weir__loop_later(struct weir_loop *loop, struct weir__source *source)
+{
+  enqueue(loop, &loop->later, source);
+}
+
+static bool unlink_from(struct weir__queue *queue, struct weir__source *source)
+{
+  struct weir__source **at = &queue->first, *before = NULL;
+  while (*at != NULL && *at != source) {
+    before = *at;
+    at = &before->next;
+  }
+  if (*at == NULL)
+    return false;
+  *at = source->next;
+  if (queue->last == source)
+    queue->last = before;
+  return true;
+}
+
+void weir__loop_forget(struct weir_loop *loop, struct weir__source *source)
+{
+  WEIR__ASSERT(!source->dead);
+  if (!source->queued)
+    return;
+  source->queued = 0;
+  if (!unlink_from(&loop->again, source) && !unlink_from(&loop->later, source))
+    unlink_from(&loop->batch, source);
+}
+
+void weir__loop_bury(struct weir_loop *loop, struct weir__source *source)
+{
+  WEIR__ASSERT(!source->dead && source->fd < 0);
+  source->dead = 1;
+  if (!source->queued)
+    to_graveyard(loop, source);
+}
+
+void weir__loop_reclaim_buried(struct weir_loop *loop)
+{
+  while (loop->graveyard != NULL) {
+    struct weir__source *source = loop->graveyard;
+    loop->graveyard = source->next;
+    source->ops->reclaim(source);
+  }
+}
+
+/* Takes the dead off a queue. */
+static void sift(struct weir_loop *loop, struct weir__queue *queue)
+{
+  struct weir__queue all = *queue;
+  *queue = (struct weir__queue){0};
+  while (all.first != NULL) {
+    struct weir__source *source = weir__loop_pop(loop, &all);
+    if (source != NULL)
+      append(queue, source);
+  }
+}
+
+void weir__loop_reclaim(struct weir_loop *loop)
+{
+  WEIR__ASSERT(!loop->stepping);
+  sift(loop, &loop->again);
+  sift(loop, &loop->later);
+  weir__loop_reclaim_buried(loop);
+}

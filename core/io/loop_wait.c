@@ -1,0 +1,149 @@
+/* How a loop waits: for how long, spinning or not, and what a foreign loop's poll sees of it. */
+#include "io/loop.h"
+
+#include "base/debug.h"
+
+#include <errno.h>
+#include <limits.h>
+
+enum { NS_PER_MS = 1000 * 1000, OWN_TIMERFD = 1 };
+
+void weir__loop_read_clock(struct weir_loop *loop)
+{
+  loop->now_ns = loop->mem.sys->now_ns(loop->mem.sys);
+  weir__wheel_advance(&loop->wheel, weir__loop_ms(loop), &loop->due);
+}
+
+uint64_t weir_loop_now_ms(const struct weir_loop *loop)
+{
+  return weir__loop_ms(loop);
+}
+
+bool weir__loop_has_work(const struct weir_loop *loop)
+{
+  return loop->again.first != NULL || loop->later.first != NULL || !weir__list_empty(&loop->due);
+}
+
+/* When the next timer or deadline may come up; UINT64_MAX for never. */
+static uint64_t next_deadline_ns(const struct weir_loop *loop)
+{
+  uint64_t timer_ms = weir__timers_next(&loop->timers);
+  uint64_t wheel_ms = weir__wheel_next(&loop->wheel);
+  uint64_t ms = timer_ms < wheel_ms ? timer_ms : wheel_ms;
+  return ms > UINT64_MAX / NS_PER_MS ? UINT64_MAX : ms * NS_PER_MS;
+}
+
+/* Whole milliseconds from one time to another, rounded up so that nothing is woken too early. */
+static int ms_between(uint64_t from_ns, uint64_t to_ns)
+{
+  if (to_ns <= from_ns)
+    return 0;
+  uint64_t ms = (to_ns - from_ns - 1) / NS_PER_MS + 1;
+  return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* How long the wait may block. */
+static int timeout_of(struct weir_loop *loop, int timeout_ms)
+{
+  if (timeout_ms == 0 || weir__loop_has_work(loop))
+    return 0;
+  uint64_t next_ns = next_deadline_ns(loop);
+  if (next_ns == UINT64_MAX)
+    return timeout_ms;
+  if (loop->timers.count > 0) /* exact to 1 ms, however long the handlers ran */
+    weir__loop_read_clock(loop);
+  int ms = ms_between(loop->now_ns, next_ns);
+  return timeout_ms < 0 || ms < timeout_ms ? ms : timeout_ms;
+}
+
+static int poll_for(struct weir_loop *loop, int timeout_ms)
+{
+  const struct weir__sys *sys = loop->mem.sys;
+  return sys->epoll_wait(sys, loop->epfd, loop->events, WEIR__LOOP_EVENTS, timeout_ms);
+}
+
+/* Looks for events without blocking until the time given; the clock's reading at the end is left
+ * in the loop. */
+static int spin(struct weir_loop *loop, uint64_t end_ns)
+{
+  int count;
+  do {
+    count = poll_for(loop, 0);
+    weir__loop_read_clock(loop);
+  } while (count == 0 && loop->now_ns < end_ns);
+  return count;
+}
+
+/* Spins before it blocks. A spin that finds nothing halves the next one, down to none; when
+ * blocking turns out to have been shorter than the longest spin, the next one has its full length
+ * again. */
+static int spin_then_block(struct weir_loop *loop, int timeout_ms)
+{
+  weir__loop_read_clock(loop);
+  uint64_t start_ns = loop->now_ns, end_ns = UINT64_MAX;
+  if (timeout_ms > 0)
+    end_ns = start_ns + (uint64_t)timeout_ms * NS_PER_MS;
+  if (loop->spin_ns > 0) {
+    uint64_t spun_ns = start_ns + loop->spin_ns;
+    int count = spin(loop, spun_ns < end_ns ? spun_ns : end_ns);
+    if (count != 0)
+      return count;
+    loop->spin_ns /= 2;
+    if (loop->now_ns >= end_ns)
+      return 0;
+    start_ns = loop->now_ns;
+  }
+  int count = poll_for(loop, timeout_ms < 0 ? -1 : ms_between(start_ns, end_ns));
+  weir__loop_read_clock(loop);
+  if (count > 0 && loop->now_ns - start_ns <= loop->busy_poll_ns)
+    loop->spin_ns = loop->busy_poll_ns;
+  return count;
+}
+
+int weir__loop_wait(struct weir_loop *loop, int timeout_ms)
+{
+  int ms = timeout_of(loop, timeout_ms), count;
+  if (ms != 0 && loop->busy_poll_ns > 0) {
+    count = spin_then_block(loop, ms);
+  } else {
+    count = poll_for(loop, ms);
+    weir__loop_read_clock(loop);
+  }
+  return count == -EINTR ? 0 : count;
+}
+
+void weir__loop_rearm(struct weir_loop *loop)
+{
+  const struct weir__sys *sys = loop->mem.sys;
+  if (loop->timerfd < 0)
+    return;
+  if (weir__loop_has_work(loop))
+    sys->eventfd_add(sys, loop->eventfd);
+  uint64_t next_ns = next_deadline_ns(loop);
+  if (next_ns == UINT64_MAX)
+    next_ns = 0;
+  if (next_ns == loop->timerfd_at_ns)
+    return;
+  sys->timerfd_set(sys, loop->timerfd, next_ns);
+  loop->timerfd_at_ns = next_ns;
+}
+
+int weir_loop_fd(struct weir_loop *loop)
+{
+  const struct weir__sys *sys = loop->mem.sys;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = OWN_TIMERFD};
+  WEIR__ASSERT(weir__loop_is_here(loop));
+  if (loop->timerfd >= 0)
+    return loop->epfd;
+  int fd = sys->timerfd(sys);
+  if (fd < 0)
+    return fd;
+  int error = sys->epoll_ctl(sys, loop->epfd, EPOLL_CTL_ADD, fd, &event);
+  if (error < 0) {
+    sys->close(sys, fd);
+    return error;
+  }
+  loop->timerfd = fd;
+  weir__loop_rearm(loop);
+  return loop->epfd;
+}

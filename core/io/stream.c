@@ -1,0 +1,44 @@
+/* TCP as a stream: recv and sendmsg, never blocking, never raising SIGPIPE. */
+#include "io/stream.h"
+
+#include <errno.h>
+
+static ssize_t tcp_recv(struct weir__stream *stream, const struct weir__sys *sys, void *data,
+                        size_t len)
+{
+  struct weir__source *source = &stream->source;
+  ssize_t n;
+  do
+    n = sys->recv(sys, source->fd, data, len, MSG_DONTWAIT);
+  while (n == -EINTR);
+  if (n == -EAGAIN || (n > 0 && (size_t)n < len && !source->exhaust))
+    source->readable = 0;
+  return n;
+}
+
+static ssize_t tcp_send(struct weir__stream *stream, const struct weir__sys *sys,
+                        struct iovec *pieces, int count)
+{
+  struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
+  size_t total = 0;
+  ssize_t n;
+  for (int i = 0; i < count; i++)
+    total += pieces[i].iov_len;
+  do
+    n = sys->sendmsg(sys, stream->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (n == -EINTR);
+  if (n == -EAGAIN || (n >= 0 && (size_t)n < total))
+    stream->source.writable = 0;
+  return n;
+}
+
+static int tcp_shutdown(struct weir__stream *stream, const struct weir__sys *sys)
+{
+  return sys->shutdown(sys, stream->source.fd, SHUT_WR);
+}
+
+const struct weir__stream_ops weir__stream_tcp = {
+    .recv = tcp_recv,
+    .send = tcp_send,
+    .shutdown = tcp_shutdown,
+};
