@@ -21,6 +21,7 @@ struct weir__listener {
   struct weir_loop *loop;
   struct weir_timer *pause; /* runs while accepting pauses */
   int reserve;              /* the descriptor in reserve; -1: none */
+  bool resting;             /* it pauses */
   uint64_t paused;          /* times that it paused */
 
   /* A connection was accepted: non-blocking, close-on-exec; the callee owns fd. */
@@ -39,7 +40,8 @@ int weir__listener_open(const struct weir__sys *sys, const struct weir__address 
  * the caller. Returns 0 or -errno: then fd is still the caller's. */
 int weir__listener_start(struct weir__listener *listener, struct weir_loop *loop, int fd);
 
-/* Closes it; nothing is accepted any more, nothing refers to the listener after the turn. */
+/* Closes it: nothing is accepted any more, and its memory may go, inside its own accepted callback
+ * after the turn, elsewhere at once. Nothing happens when it was stopped before. */
 void weir__listener_stop(struct weir__listener *listener);
 
 #ifdef __cplusplus
