@@ -1,0 +1,181 @@
+// A kernel for one server and any number of clients, in one thread, on a clock of its own: the seam
+// of core/base/sys.h, edge-triggered epoll as Linux has it, and faults by the dice. A call never
+// blocks: epoll_wait lets the rest of the world act, and moves the clock to the next thing that
+// happens.
+#ifndef WEIR_SIM_FAKE_KERNEL_HPP
+#define WEIR_SIM_FAKE_KERNEL_HPP
+
+#include "base/sys.h"
+#include "dice.hpp"
+#include "fake_file.hpp"
+
+#include <array>
+#include <unordered_map>
+
+namespace sim
+{
+
+constexpr uint64_t NS_PER_MS = 1000000;
+
+// How often each fault comes, per 1,000 calls.
+struct fault_rates {
+  unsigned short_read = 0, again_read = 0;
+  unsigned short_send = 0, again_send = 0;
+  unsigned late_reset = 0;   // what is sent to a peer that closed is answered after a while
+  unsigned interrupt = 0;    // EINTR, of any call that may give it
+  unsigned shuffle = 0;      // a batch of events in another order
+  unsigned duplicate = 0;    // an event twice in its batch: stale after the first was handled
+  unsigned spurious = 0;     // a watch on the ready list for no reason
+  unsigned accept_error = 0; // ECONNABORTED, EMFILE, ENFILE, ENOBUFS, EAGAIN
+};
+
+// A bug of the kernel's, to prove that the detectors see what a lost wake-up does. The first three
+// happen once; the fourth is a server that stops reading before it has reason to.
+enum class plant { none, lost_in_edge, lost_out_edge, silent_short_send, silent_short_read };
+
+class kernel
+{
+public:
+  explicit kernel(uint64_t seed);
+  kernel(const kernel &) = delete;
+  kernel &operator=(const kernel &) = delete;
+
+  const struct weir__sys *sys() const
+  {
+    return &seam_.sys;
+  }
+
+  // The client's side of the world.
+  std::shared_ptr<tcp_socket> connect(uint16_t port); // NULL: refused, or the backlog is full
+  void at(uint64_t ns, std::function<void()> what);
+  void after(uint64_t ns, std::function<void()> what);
+
+  uint64_t now() const
+  {
+    return now_;
+  }
+  uint64_t now_ms() const
+  {
+    return now_ / NS_PER_MS;
+  }
+
+  // Something came of a call; so the loop is not spinning.
+  void progress()
+  {
+    idle_waits_ = 0;
+    ++progressed_;
+  }
+  uint64_t progressed() const
+  {
+    return progressed_;
+  }
+
+  // Writes a line of the trace; keeps the last ones.
+  void note(const char *format, ...) __attribute__((format(printf, 2, 3)));
+  std::string trace() const;
+
+  // A call that no correct program makes.
+  void blame(const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+  // What is open and allocated now.
+  size_t open_files() const;
+  std::string describe_files() const;
+  size_t blocks() const
+  {
+    return blocks_.size();
+  }
+  size_t heap_bytes() const
+  {
+    return heap_bytes_;
+  }
+
+  // Whether the planted bug strikes now: at the planted_at-th time it is asked for.
+  bool planted(plant which);
+
+  template <class visit> void each_socket(visit &&visitor)
+  {
+    for (auto &f : files_)
+      if (auto *socket = dynamic_cast<tcp_socket *>(f.get()))
+        visitor(*socket);
+  }
+
+  dice roll;
+  fault_rates faults;
+  plant bug = plant::none;
+  unsigned planted_at = 1;
+  size_t max_files = 1024;
+  size_t rcvbuf = 64 << 10, sndbuf = 64 << 10; // of sockets accepted from now on
+  uint64_t fail_alloc = 0;                     // the number of the allocation that fails; 0: none
+  uint64_t fail_call = 0;                      // the number of the set-up call that fails; 0: none
+  uint64_t allocs = 0, calls = 0;
+  bool quiet = false;              // epoll_wait was to wait for ever, and nothing will ever happen
+  unsigned spin_limit = 1000;      // waits without progress
+  std::vector<std::string> blames; // what blame was told
+  std::function<void()> would_block; // epoll_wait is about to sleep
+
+private:
+  friend struct seam_functions;
+  struct seam {
+    struct weir__sys sys; // first: weir gets a pointer to it
+    kernel *self;
+  };
+
+  // The calls, as in core/base/sys.h.
+  int resolve(const char *host, uint16_t port, struct weir__address *out, size_t max);
+  int socket(int domain, int type);
+  int bind(int fd, const struct sockaddr *address);
+  int listen(int fd, int backlog);
+  int getsockname(int fd, struct weir__address *out);
+  int getpeername(int fd, struct weir__address *out);
+  int accept4(int fd, int flags);
+  ssize_t recv(int fd, void *data, size_t len, int flags);
+  ssize_t sendmsg(int fd, const struct msghdr *message, int flags);
+  int shutdown(int fd, int how);
+  int close(int fd);
+  int open_reserve();
+  int epoll_create();
+  int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+  int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms);
+  int eventfd();
+  int eventfd_add(int fd);
+  int timerfd();
+  int timerfd_set(int fd, uint64_t at_ns);
+  int random(void *out, size_t len);
+  void *alloc(size_t size);
+  void release(void *memory);
+
+  void tick();
+  bool fails();
+  template <class kind> kind *get(int fd, const char *call);
+  int install(std::shared_ptr<file> f);
+  int accept_fault();
+  bool run_next(uint64_t until);
+  int settle(epoll_file *epoll, struct epoll_event *events, int max, uint64_t until, bool blocks);
+  void disturb(epoll_file *epoll);
+  int distort(struct epoll_event *events, int n, int max);
+
+  seam seam_;
+  uint64_t now_ = 1000 * NS_PER_MS;
+  std::multimap<uint64_t, std::function<void()>> agenda_;
+  std::vector<std::shared_ptr<file>> files_;
+  std::unordered_map<void *, size_t> blocks_;
+  size_t heap_bytes_ = 0;
+  uint64_t idle_waits_ = 0, progressed_ = 0;
+  uint16_t next_port_ = 20000;
+  std::array<std::string, 96> lines_;
+  size_t noted_ = 0;
+};
+
+template <class kind> kind *kernel::get(int fd, const char *call)
+{
+  size_t at = static_cast<size_t>(fd);
+  file *f = fd >= 0 && at < files_.size() ? files_[at].get() : nullptr;
+  kind *wanted = dynamic_cast<kind *>(f);
+  if (wanted == nullptr)
+    blame("%s(%d): %s", call, fd, f == nullptr ? "no such descriptor" : f->kind());
+  return wanted;
+}
+
+} // namespace sim
+
+#endif
