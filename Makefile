@@ -83,8 +83,7 @@ programs: $(PROGRAMS)
 $(LIB): $(CORE_OBJ) $(LLHTTP_OBJ)
 $(DEBUG_LIB): $(DEBUG_OBJ) $(LLHTTP_OBJ)
 %.a: $(BUILD)/sources.stamp
-	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $(filter %.o,$^)
+	@mkdir -p $(@D); echo 'ar $@'; rm -f $@; ar rcs $@ $(filter %.o,$^)
 
 link = @mkdir -p $(@D) && echo '$(CXX) -o $@' && \
   $(CXX) $(CXX_FLAGS) $(OPT) $(CXXFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
@@ -138,7 +137,7 @@ SUPPORT_LIB := $(BUILD)/debug/tests/libsupport.a
 SUPPORT_OBJ := $(addsuffix .o,$(basename $(SUPPORT_SRC:%=$(BUILD)/debug/%)))
 test_binaries = $(patsubst tests/%.cpp,$(BUILD)/tests/%,$(wildcard tests/$1/*_test.cpp))
 TEST_BIN := $(foreach s,unit sim catalogue,$(call test_binaries,$s))
-RUN_TESTS = WEIR_BUILD=$(abspath $(BUILD)) \
+RUN_TESTS = @WEIR_BUILD=$(abspath $(BUILD)) \
   tools/run-tests --results $(BUILD)/results/$@ $(RUN_FLAGS)
 
 $(SUPPORT_LIB): $(SUPPORT_OBJ)
