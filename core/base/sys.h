@@ -61,6 +61,9 @@ struct weir__sys {
 /* The real kernel. */
 extern const struct weir__sys weir__sys_linux;
 
+/* A number that tells the calling thread from all others that live. */
+uintptr_t weir__sys_thread(void);
+
 #ifdef __cplusplus
 }
 #endif

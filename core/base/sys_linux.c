@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -219,6 +220,11 @@ static void *sys_alloc(SYS, size_t size)
 static void sys_free(SYS, void *memory)
 {
   free(memory);
+}
+
+uintptr_t weir__sys_thread(void)
+{
+  return (uintptr_t)pthread_self();
 }
 
 const struct weir__sys weir__sys_linux = {

@@ -87,8 +87,8 @@ int weir_loop_new(struct weir_loop **loop)
 /* The calling thread is the one that steps from now on. */
 static void claim(struct weir_loop *loop)
 {
-  pthread_t self = pthread_self();
-  if (loop->owned && pthread_equal(loop->thread, self))
+  uintptr_t self = weir__sys_thread();
+  if (loop->owned && loop->thread == self)
     return;
   __atomic_store_n(&loop->thread, self, __ATOMIC_RELAXED);
   __atomic_store_n(&loop->owned, true, __ATOMIC_RELEASE);
@@ -98,7 +98,7 @@ bool weir__loop_is_here(const struct weir_loop *loop)
 {
   if (!__atomic_load_n(&loop->owned, __ATOMIC_ACQUIRE))
     return true;
-  return pthread_equal(__atomic_load_n(&loop->thread, __ATOMIC_RELAXED), pthread_self()) != 0;
+  return __atomic_load_n(&loop->thread, __ATOMIC_RELAXED) == weir__sys_thread();
 }
 
 void weir_loop_free(struct weir_loop *loop)

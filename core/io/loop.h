@@ -17,7 +17,6 @@
 #include "io/timer.h"
 #include "io/wheel.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #ifdef __cplusplus
@@ -112,7 +111,7 @@ struct weir_loop {
   uint64_t timerfd_at_ns;     /* what it is set to */
   bool stepping;
   bool owned;                     /* atomic: thread is known */
-  pthread_t thread;               /* atomic: who steps */
+  uintptr_t thread;               /* atomic: who steps */
   uint64_t busy_poll_ns, spin_ns; /* the longest spin, and the one that adapts */
   struct epoll_event events[WEIR__LOOP_EVENTS];
 };

@@ -1,0 +1,66 @@
+// The real kernel with a few strings attached: allocations are counted and may be made to fail, the
+// clock may be a test's own. Seam for the tests of base/ and io/.
+#ifndef WEIR_TESTS_SYS_FAKE_HPP
+#define WEIR_TESTS_SYS_FAKE_HPP
+
+#include "base/mem.h"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+struct sys_fake {
+  weir__sys sys = weir__sys_linux; // first: the functions below find the fake by it
+  std::atomic<size_t> allocations{0};
+  std::atomic<size_t> live{0}; // blocks not freed yet
+  size_t fail_at = 0;          // the allocation that fails, counted from 1; 0: none
+  uint64_t clock_ns = 0;       // 0: the real one
+
+  sys_fake()
+  {
+    sys.alloc = [](const weir__sys *self, size_t size) -> void * {
+      auto &fake = of(self);
+      if (++fake.allocations == fake.fail_at)
+        return nullptr;
+      fake.live++;
+      return weir__sys_linux.alloc(&weir__sys_linux, size);
+    };
+    sys.free = [](const weir__sys *self, void *memory) {
+      of(self).live--;
+      weir__sys_linux.free(&weir__sys_linux, memory);
+    };
+    sys.now_ns = [](const weir__sys *self) {
+      auto &fake = of(self);
+      return fake.clock_ns != 0 ? fake.clock_ns : weir__sys_linux.now_ns(&weir__sys_linux);
+    };
+  }
+
+  static sys_fake &of(const weir__sys *self)
+  {
+    return *reinterpret_cast<sys_fake *>(const_cast<weir__sys *>(self));
+  }
+};
+
+// Runs work with the first allocation failing, then the second, and so on, until none fails. work
+// is given a fresh fake and returns whether it succeeded; when an allocation failed it must have
+// failed and left nothing behind. Returns how many allocations failed.
+inline size_t fail_every_allocation(const std::function<bool(sys_fake &)> &work,
+                                    const std::function<void(size_t, const char *)> &complain)
+{
+  for (size_t nth = 1;; nth++) {
+    sys_fake fake;
+    fake.fail_at = nth;
+    bool succeeded = work(fake);
+    if (fake.live != 0)
+      complain(nth, "leaves memory behind");
+    if (fake.allocations < nth) {
+      if (!succeeded)
+        complain(nth, "fails although no allocation failed");
+      return nth - 1;
+    }
+    if (succeeded)
+      complain(nth, "succeeds although an allocation failed");
+  }
+}
+
+#endif
