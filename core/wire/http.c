@@ -193,7 +193,7 @@ static int check_absolute(struct weir__http_head *head, size_t scheme, const cha
   while (authority.len < rest.len && rest.data[authority.len] != '/' &&
          rest.data[authority.len] != '?')
     authority.len++;
-  if (!weir__text_equal_nocase(authority, weir__http_field(head, "host")))
+  if (authority.len == 0 || !weir__text_equal_nocase(authority, weir__http_field(head, "host")))
     return refuse(reason, -400, "The request target and Host differ");
   split_target(head, (struct weir_slice){rest.data + authority.len, rest.len - authority.len});
   if (head->path.len == 0) /* stands for "/" (RFC 9110 section 4.2.3): the scheme ends with one */

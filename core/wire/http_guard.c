@@ -39,6 +39,14 @@ static int refuse(struct step *step, int status, const char *reason)
   return status;
 }
 
+/* The same for a byte that ends a run and must not; a bare LF, the mistake of hand-written clients,
+ * has a reason of its own. */
+static int refuse_byte(struct step *step, unsigned char byte, const char *reason)
+{
+  return refuse(step, -400,
+                byte == '\n' ? "A line feed stands without its carriage return" : reason);
+}
+
 static int go(struct step *step, enum state state)
 {
   step->guard->state = (uint8_t)state;
@@ -137,8 +145,9 @@ static int take_version(struct step *step)
   skip(step, WEIR__TEXT_TARGET);
   if (step->at == step->end)
     return 0;
-  if (*step->at++ != '\r')
-    return refuse(step, -400, "The request line does not end with its version");
+  unsigned char byte = *step->at++;
+  if (byte != '\r')
+    return refuse_byte(step, byte, "The request line does not end with its version");
   return go(step, VERSION_LF);
 }
 
@@ -152,7 +161,7 @@ static int take_line(struct step *step)
   if (byte == ':')
     return refuse(step, -400, "A header field has no name");
   if (!weir__text_in(byte, WEIR__TEXT_TOKEN))
-    return refuse(step, -400, "A header field's name holds a byte that it must not");
+    return refuse_byte(step, byte, "A header field's name holds a byte that it must not");
   if (++step->guard->fields > step->limits->max_header_fields)
     return refuse(step, -431, "The request has too many header fields");
   return go(step, NAME);
@@ -176,8 +185,9 @@ static int take_value(struct step *step)
   skip_value(step);
   if (step->at == step->end)
     return 0;
-  if (*step->at++ != '\r')
-    return refuse(step, -400, "A header field's value holds a byte that it must not");
+  unsigned char byte = *step->at++;
+  if (byte != '\r')
+    return refuse_byte(step, byte, "A header field's value holds a byte that it must not");
   return go(step, VALUE_LF);
 }
 

@@ -54,6 +54,7 @@ const check_case ACCEPTED[] = {
     {ALL + "Sec-WebSocket-Protocol: chat, superchat\r\n", 0, ""},
     {ALL + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: v2.chat\r\n", 0, ""},
     {ALL + "Sec-WebSocket-Protocol: chat,, Chat,\r\n", 0, ""},
+    {ALL + "Sec-WebSocket-Protocol: chats, chat, cha\r\n", 0, ""},
     {ALL + "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n", 0, ""},
 };
 

@@ -185,8 +185,15 @@ TEST(HttpParse, JudgesTheRequestLine)
       {"GET / HTTP/1.1.1", -400},
       {"GET / HTTP/1.1x", -400},
       {"GET / HTTP/x.1", -400},
+      {"GET / HTTP/-.1", -400},
+      {"GET / HTTP/1.-", -400},
+      {"GET / HTTP/1.x", -400},
+      {"GET / HTTP/1:1", -400},
+      {"GET / HTTP//1.1", -400},
       {"GET / HTTP 1.1", -400},
       {"GET / HTTP", -400},
+      {"GET http://a/ HTTP/1.0", 0},
+      {"GET http://b/ HTTP/1.0", -400},
       {"GET / ", -400},
       {"GET /", -400},
       {"GET", -400},
@@ -230,6 +237,8 @@ TEST(HttpParse, WantsOneHost)
   }
   EXPECT_EQ(parsed(request("", "GET / HTTP/1.0")).status, 0);
   EXPECT_EQ(parsed(request("Host: a\r\nHost: a\r\n", "GET / HTTP/1.0")).status, -400);
+  EXPECT_EQ(parsed(request("", "GET http:///a HTTP/1.0")).status, -400);
+  EXPECT_EQ(parsed(request("", "GET http:// HTTP/1.0")).status, -400);
 }
 
 struct body_case {
@@ -341,10 +350,13 @@ TEST(HttpField, WalksLists)
 
 TEST(HttpField, FindsTokens)
 {
-  parsed p(request("Host: a\r\nL: one, Two\r\nL: three;q=1\r\nL:\r\n"));
+  parsed p(request("Host: a\r\nL: one, Two, AZaz09@[`{\r\nL: three;q=1\r\nL:\r\n"));
   ASSERT_EQ(p.status, 0) << p.reason;
   EXPECT_TRUE(weir__http_has_token(p.head.get(), "l", "ONE"));
   EXPECT_TRUE(weir__http_has_token(p.head.get(), "L", "two"));
+  EXPECT_TRUE(weir__http_has_token(p.head.get(), "L", "azAZ09@[`{"));
+  EXPECT_FALSE(weir__http_has_token(p.head.get(), "L", "azAZ09`[`{"));
+  EXPECT_FALSE(weir__http_has_token(p.head.get(), "L", "azAZ09@{`{"));
   EXPECT_FALSE(weir__http_has_token(p.head.get(), "L", "three"));
   EXPECT_FALSE(weir__http_has_token(p.head.get(), "L", "on"));
   EXPECT_FALSE(weir__http_has_token(p.head.get(), "L", ""));
