@@ -58,8 +58,13 @@ void weir__pool_put(struct weir__pool *pool, void *buffer, size_t size)
 {
   if (buffer == NULL)
     return;
-  unsigned class = size > WEIR__POOL_MAX ? WEIR__POOL_CLASSES : class_of(size);
-  if (class == WEIR__POOL_CLASSES || pool->kept[class] + size > WEIR__POOL_KEEP) {
+  if (size > WEIR__POOL_MAX) {
+    weir__mem_free(pool->mem, buffer, size);
+    return;
+  }
+  unsigned class = class_of(size);
+  size = class_size(class);
+  if (pool->kept[class] + size > WEIR__POOL_KEEP) {
     weir__mem_free(pool->mem, buffer, size);
     return;
   }

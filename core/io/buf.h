@@ -3,6 +3,8 @@
 #ifndef WEIR_IO_BUF_H
 #define WEIR_IO_BUF_H
 
+#include "base/sys.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,15 +13,16 @@ extern "C" {
 #endif
 
 struct weir__buf {
-  uint32_t refs;   /* atomic */
-  uint32_t begin;  /* offset of the first byte that is used */
-  size_t end;      /* offset behind the last byte that is used */
-  size_t capacity; /* bytes behind the structure */
+  const struct weir__sys *sys; /* where the block comes from */
+  uint32_t refs;               /* atomic */
+  uint32_t begin;              /* offset of the first byte that is used */
+  size_t end;                  /* offset behind the last byte that is used */
+  size_t capacity;             /* bytes behind the structure */
 };
 
 /* A buffer with one reference and begin and end at room, so that a header can be put in front
  * later; NULL when there is no memory or room + capacity does not fit. */
-struct weir__buf *weir__buf_new(uint32_t room, size_t capacity);
+struct weir__buf *weir__buf_new(const struct weir__sys *sys, uint32_t room, size_t capacity);
 
 /* The same with the field capacity raised to this, its bytes kept, for the sole owner of the only
  * reference; NULL, the old one kept, when there is no memory. */

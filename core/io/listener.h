@@ -24,6 +24,8 @@ struct weir__listener {
   bool resting;             /* it pauses */
   uint64_t paused;          /* times that it paused */
 
+  void *arg; /* the owner's */
+
   /* A connection was accepted: non-blocking, close-on-exec; the callee owns fd. */
   void (*accepted)(struct weir__listener *listener, int fd);
 };

@@ -84,14 +84,18 @@ int weir_loop_new(struct weir_loop **loop)
   return weir__loop_new(loop, &weir__sys_linux);
 }
 
+void weir__loop_own(struct weir_loop *loop, uintptr_t thread)
+{
+  __atomic_store_n(&loop->thread, thread, __ATOMIC_RELAXED);
+  __atomic_store_n(&loop->owned, true, __ATOMIC_RELEASE);
+}
+
 /* The calling thread is the one that steps from now on. */
 static void claim(struct weir_loop *loop)
 {
   uintptr_t self = weir__sys_thread();
-  if (loop->owned && loop->thread == self)
-    return;
-  __atomic_store_n(&loop->thread, self, __ATOMIC_RELAXED);
-  __atomic_store_n(&loop->owned, true, __ATOMIC_RELEASE);
+  if (!loop->owned || loop->thread != self)
+    weir__loop_own(loop, self);
 }
 
 bool weir__loop_is_here(const struct weir_loop *loop)
@@ -101,17 +105,22 @@ bool weir__loop_is_here(const struct weir_loop *loop)
   return __atomic_load_n(&loop->thread, __ATOMIC_RELAXED) == weir__sys_thread();
 }
 
-void weir_loop_free(struct weir_loop *loop)
+void weir__loop_settle(struct weir_loop *loop)
 {
-  if (loop == NULL)
-    return;
   WEIR__ASSERT(!loop->stepping);
-  claim(loop);
   loop->stepping = true; /* a post that steps gets -EBUSY */
   while (weir__loop_run_posts(loop) > 0)
     continue;
   loop->stepping = false;
   weir__loop_reclaim(loop);
+}
+
+void weir_loop_free(struct weir_loop *loop)
+{
+  if (loop == NULL)
+    return;
+  claim(loop);
+  weir__loop_settle(loop);
   destroy(loop);
 }
 
@@ -171,14 +180,17 @@ static int run_deadlines(struct weir_loop *loop)
   return handled;
 }
 
-/* Has a source from the batch work, if it still lives. */
-static int work_next(struct weir_loop *loop)
+/* Has a source from the batch work, if it still lives; with what is left of its input first. */
+static int work_next(struct weir_loop *loop, bool input)
 {
   struct weir__source *source = weir__loop_pop(loop, &loop->batch);
   if (source == NULL)
     return 0;
   loop->current = source;
-  source->ops->work(source);
+  if (input)
+    source->ops->ready(source);
+  if (!source->dead)
+    source->ops->work(source);
   loop->current = NULL;
   return 1;
 }
@@ -190,7 +202,7 @@ static int run_again(struct weir_loop *loop)
   loop->batch = loop->again;
   loop->again = (struct weir__queue){0};
   while (loop->batch.first != NULL)
-    handled += work_next(loop);
+    handled += work_next(loop, true);
   return handled;
 }
 
@@ -205,7 +217,7 @@ static int run_later(struct weir_loop *loop)
   loop->batch = loop->later;
   loop->later = (struct weir__queue){0};
   for (unsigned n = 1; loop->batch.first != NULL; n++) {
-    handled += work_next(loop);
+    handled += work_next(loop, false);
     if (n % WEIR__SLICE_CHECK != 0)
       continue;
     weir__loop_read_clock(loop);

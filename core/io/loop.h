@@ -29,8 +29,8 @@ struct weir__source_ops {
   /* The kernel reported something: the sticky bits say what. */
   void (*ready)(struct weir__source *source);
 
-  /* After ready, once all of the batch have had theirs; and when the source's turn on a queue
-   * comes. */
+  /* After ready, once all of the batch have had theirs; and when its turn on a queue comes: on
+   * `again` after another call of ready, on `later` alone. */
   void (*work)(struct weir__source *source);
 
   /* The source was buried and nothing points to it any more: its memory may go. */
@@ -139,10 +139,10 @@ void weir__loop_forget(struct weir_loop *loop, struct weir__source *source);
  * takes down what sources live in. */
 void weir__loop_reclaim(struct weir_loop *loop);
 
-/* Has work called once more: in this turn where its queues have not been worked off yet, else in
- * the next. again is for input that is left over, later for output to a connection whose own
- * handler did not cause it. A source stands on one queue at a time, the first that it was put on.
- */
+/* Puts a source on a queue: for this turn where the queue has not been worked off yet, else for
+ * the next. `again` is for input that is left over, `later` for output to a connection whose own
+ * handler did not cause it. A source stands on one queue at a time, the first that it was put on,
+ * so its work must look for itself whether input is left. */
 void weir__loop_again(struct weir_loop *loop, struct weir__source *source);
 void weir__loop_later(struct weir_loop *loop, struct weir__source *source);
 
@@ -158,6 +158,12 @@ void weir__loop_interrupt(struct weir_loop *loop, struct weir__interrupt *interr
 
 /* Whether the calling thread is the one that steps the loop, or none steps it yet. */
 bool weir__loop_is_here(const struct weir_loop *loop);
+
+/* Says which thread steps the loop, before it does. */
+void weir__loop_own(struct weir_loop *loop, uintptr_t thread);
+
+/* Outside a step: runs the posts that wait and reclaims all that is buried. */
+void weir__loop_settle(struct weir_loop *loop);
 
 /* Reads the clock. */
 void weir__loop_read_clock(struct weir_loop *loop);

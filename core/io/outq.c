@@ -279,6 +279,20 @@ void weir__outq_consume(struct weir__outq *q, struct weir__pool *pool, size_t n)
   q->sent = n;
 }
 
+void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool)
+{
+  struct ring ring = ring_of(q);
+  while (q->count > 0) {
+    const struct weir__out *last = &ring.entries[(q->head + q->count - 1) & ring.mask];
+    if (q->count == 1 && (q->sent > 0 || last->flags & WEIR__OUT_BEGUN))
+      return;
+    q->bytes -= last->len;
+    q->messages -= last->flags & WEIR__OUT_MESSAGE;
+    weir__share_unref(pool, last->share);
+    q->count--;
+  }
+}
+
 void weir__outq_clear(struct weir__outq *q, struct weir__pool *pool)
 {
   struct ring ring = ring_of(q);

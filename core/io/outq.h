@@ -31,6 +31,7 @@ void weir__share_unref(struct weir__pool *pool, struct weir__share *share);
 
 enum weir__out_flags {
   WEIR__OUT_MESSAGE = 1, /* counts as a message */
+  WEIR__OUT_BEGUN = 2, /* bytes in front of the entry have left already: it cannot be taken back */
 };
 
 struct weir__out {
@@ -52,6 +53,9 @@ struct weir__outq {
   size_t messages;        /* entries with WEIR__OUT_MESSAGE, one partly sent among them */
   struct weir__out inline_ring[WEIR__OUTQ_INLINE];
 };
+
+/* Frees all entries of which no byte has left. */
+void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool);
 
 /* Frees all that is queued and the ring. */
 void weir__outq_clear(struct weir__outq *q, struct weir__pool *pool);

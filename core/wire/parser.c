@@ -253,3 +253,8 @@ int weir__parser_next(struct weir__parser *parser, const struct weir__parser_lim
   input->at = data + header.length;
   return whole_message(parser, &header, data, event);
 }
+
+uint64_t weir__parser_due(const struct weir__parser *parser)
+{
+  return parser->bits & IN_FRAME ? parser->frame.remaining : 0;
+}

@@ -80,6 +80,9 @@ void weir__parser_init(struct weir__parser *parser, uint8_t reserved);
 int weir__parser_next(struct weir__parser *parser, const struct weir__parser_limits *limits,
                       struct weir__input *input, struct weir__event *event);
 
+/* Payload bytes of the frame in hand that have not come yet; 0 between frames. */
+uint64_t weir__parser_due(const struct weir__parser *parser);
+
 #ifdef __cplusplus
 }
 #endif

@@ -65,8 +65,8 @@ WEIR_LOOP_THREAD int weir_conn_pong(struct weir_conn *conn, const void *data, si
  * reason), -EALREADY (a Close frame was sent) or -ENOMEM. */
 WEIR_LOOP_THREAD int weir_conn_close(struct weir_conn *conn, int code, const char *reason);
 
-/* Drops the connection without a closing handshake: nothing more is sent; on_close(1006) follows
- * before the turn ends, never inside this call. */
+/* Drops the connection without a closing handshake: nothing more is sent or handed to a
+ * handler; on_close(1006) follows soon, never inside this call. */
 WEIR_LOOP_THREAD void weir_conn_abort(struct weir_conn *conn);
 
 /* Stops reading from the peer, so that TCP holds it back; after the message in hand no handler is

@@ -50,11 +50,13 @@ struct weir_route_options {
   size_t max_message_bytes;   /* one message, all its fragments; default 1 MiB; may be off; more is
                                  F1009 */
   size_t max_fragments;       /* frames of one message; default 16,384; may be off; more is F1008 */
-  size_t max_queued_bytes;    /* unsent bytes of one connection; default 1 MiB; may be off */
+  size_t max_queued_bytes;    /* unsent bytes of one connection, headers too; default 1 MiB; may be
+                                 off; an empty queue takes any message of that length */
   size_t max_queued_messages; /* unsent messages of one connection; default 4,096; may be off */
   size_t queue_policy;        /* enum weir_queue_policy; default WEIR_QUEUE_CLOSE */
 
-  size_t ping_interval_ms; /* silence after which a ping is sent; default 30,000; may be off */
+  size_t ping_interval_ms; /* silence after which a ping is sent, plus a jitter of at most 1/16;
+                              default 30,000; may be off */
   size_t pong_timeout_ms;  /* further silence after that ping until the peer counts as gone; default
                               20,000 */
   size_t
