@@ -1,0 +1,41 @@
+/* Frames are counted buffers whose bytes are one whole encoded message: the payload starts at a
+ * fixed place, the header stands right in front of it. */
+#ifndef WEIR_WS_FRAME_H
+#define WEIR_WS_FRAME_H
+
+#include <weir/frame.h>
+
+#include "io/buf.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where the payload starts: room for a header, and alignment to 16. */
+enum { WEIR__FRAME_ROOM = 16 };
+
+struct weir_frame {
+  struct weir__buf buf;
+};
+
+/* An empty frame to assemble a message in, with one reference; NULL when there is no memory. */
+struct weir_frame *weir__frame_open(const struct weir__sys *sys, size_t capacity);
+
+/* Puts the header in front of the payload: now it is a message. */
+void weir__frame_seal(struct weir_frame *frame, uint8_t opcode);
+
+static inline unsigned char *weir__frame_data(const struct weir_frame *frame)
+{
+  return weir__buf_bytes(&frame->buf) + WEIR__FRAME_ROOM;
+}
+
+static inline size_t weir__frame_len(const struct weir_frame *frame)
+{
+  return frame->buf.end - WEIR__FRAME_ROOM;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

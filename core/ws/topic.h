@@ -1,0 +1,79 @@
+/* Topics of one loop: a name to the connections subscribed to it. The loop's thread alone changes
+ * them, under a lock that other threads take to count. Names are hashed with a key of the loop's
+ * own, so that nobody can choose collisions. */
+#ifndef WEIR_WS_TOPIC_H
+#define WEIR_WS_TOPIC_H
+
+#include <weir/attributes.h>
+
+#include "base/slab.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir_conn;
+
+enum { WEIR__TOPIC_MAX = 255 }; /* bytes of a name */
+
+struct weir__topic {
+  struct weir__topic *next; /* of its bucket */
+  uint64_t hash;
+  struct weir__subscription **members; /* in no order */
+  uint32_t count, capacity;
+  uint32_t name_len;
+  char name[];
+};
+
+struct weir__subscription {
+  struct weir__topic *topic;
+  struct weir_conn *conn;
+  struct weir__subscription *next; /* of its connection */
+  uint32_t index;                  /* among the topic's members */
+};
+
+struct weir__topics {
+  struct weir__mem *mem;
+  struct weir__slab subscriptions;
+  struct weir__topic **buckets;
+  size_t bucket_count; /* a power of two, or 0 */
+  size_t count;
+  uint64_t key[2];
+  pthread_mutex_t lock;
+};
+
+void weir__topics_init(struct weir__topics *topics, struct weir__mem *mem, const uint64_t key[2]);
+
+/* No connection may be subscribed any more. */
+void weir__topics_fini(struct weir__topics *topics);
+
+/* The topic of a name; NULL when nobody is subscribed. The loop's thread. */
+struct weir__topic *weir__topics_find(const struct weir__topics *topics, const char *name,
+                                      size_t len);
+
+/* Subscribes a connection, whose list of subscriptions starts at *list. Returns 0, -EALREADY or
+ * -ENOMEM. */
+int weir__topics_subscribe(struct weir__topics *topics, struct weir_conn *conn,
+                           struct weir__subscription **list, const char *name, size_t len);
+
+/* Ends one subscription: 0 or -ENOENT; or all of them. */
+int weir__topics_unsubscribe(struct weir__topics *topics, struct weir__subscription **list,
+                             const char *name, size_t len);
+void weir__topics_leave(struct weir__topics *topics, struct weir__subscription **list);
+
+/* The subscription to a name in a list; NULL: none. */
+struct weir__subscription *weir__topics_in(const struct weir__topics *topics,
+                                           struct weir__subscription *list, const char *name,
+                                           size_t len);
+
+/* How many are subscribed, from any thread. */
+size_t weir__topics_count(struct weir__topics *topics, const char *name, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
