@@ -1,0 +1,202 @@
+/* A connection, from accept to its last byte, split by concern:
+ *
+ *   conn_open.c   accepted, upgraded, and the request that did it     conn_close.c  every way to
+ * end conn_in.c     bytes to handlers (hot)                             conn_life.c   deadlines:
+ * ping, idle, close conn_out.c    messages to bytes (hot)                             http_conn.c
+ * while it speaks HTTP
+ *
+ * States go only forward: HTTP -> OPEN -> CLOSING (we sent Close, the peer has not) -> LINGER (all
+ * is said: flush, FIN, discard input) -> DEAD (descriptor closed). Handlers may run in OPEN and
+ * CLOSING; on_close ends that. */
+#ifndef WEIR_WS_CONN_H
+#define WEIR_WS_CONN_H
+
+#include <weir/conn.h>
+
+#include "base/debug.h"
+#include "io/stream.h"
+#include "wire/parser.h"
+#include "ws/server.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum weir__conn_state {
+  WEIR__CONN_HTTP = 0,
+  WEIR__CONN_OPEN,
+  WEIR__CONN_CLOSING,
+  WEIR__CONN_LINGER,
+  WEIR__CONN_DEAD,
+};
+
+enum {
+  WEIR__READ_BUDGET = 256 << 10,   /* bytes a connection and turn */
+  WEIR__FRAME_BUDGET = 4096,       /* frames a connection and turn */
+  WEIR__WRITE_BUDGET = 256 << 10,  /* bytes a connection and turn */
+  WEIR__AT_ONCE_BYTES = 16 << 10,  /* lent data from this size on is written at once */
+  WEIR__STRAIGHT_BYTES = 16 << 10, /* remainders from this size on are received where they belong */
+  WEIR__TRUST_BYTES = 1 << 20,     /* of a declared length, made room for at once */
+  WEIR__DISCARD_BYTES = 32 << 20,  /* input thrown away before a lingering close gives up */
+  WEIR__LINGER_MS = 5000,          /* after a refused request, until the peer has read why */
+};
+
+/* What came of something and cannot be handled yet; lazy, from the pool. */
+struct weir__inbox {
+  struct weir_frame *message; /* the message that spans reads, so far; room for a header in front */
+  unsigned char *stash;       /* bytes not parsed: paused, or the budget was spent; from the pool */
+  size_t stash_size;          /* of the block */
+  size_t stash_at, stash_end; /* the bytes within it */
+  uint8_t control_len;
+  unsigned char control[WEIR__CONTROL_MAX]; /* a control frame's payload that spans reads, so far */
+};
+
+/* What is still to send; lazy, from the pool. */
+struct weir__outbox {
+  struct weir__outq queue;
+  struct weir__outq
+      *held; /* whole messages that wait for the end of the one begun; NULL: none begun */
+};
+
+struct weir_conn {
+  struct weir__stream stream; /* its source comes first */
+  struct weir__shard *shard;
+  union {
+    struct weir__parser parser;   /* OPEN, CLOSING */
+    struct weir__http_conn *http; /* HTTP: a head that spans reads; else NULL */
+    uint64_t discarded;           /* LINGER */
+  };
+  struct weir__inbox *inbox;
+  struct weir__outbox *outbox;
+  struct weir__subscription *subscriptions;
+  struct weir__link deadline;
+  uint32_t received_tick; /* of the wheel: when bytes last came */
+  uint32_t since_tick;    /* HTTP: when the wait began; OPEN: when a message last came; later: when
+                             closing began */
+  uint16_t route;         /* index */
+  uint16_t close_code;    /* what on_close is due to say */
+  uint32_t state : 4;     /* enum weir__conn_state */
+  uint32_t opened : 1;    /* on_open ran, on_close has not */
+  uint32_t close_due : 1; /* on_close is due, from work */
+  uint32_t paused : 1;
+  uint32_t pinged : 1;    /* a ping was sent since bytes last came */
+  uint32_t drain_due : 1; /* on_drain is due when the queue is empty */
+  uint32_t fin_sent : 1;  /* the sending direction is shut down */
+  uint32_t broken : 1;    /* nothing can be sent any more */
+  uint32_t user_init : 1; /* user_fini is due */
+  uint32_t routed : 1;    /* route is valid */
+  uint32_t served : 1;    /* HTTP: a request was answered on it */
+  uint32_t own_protocol : 1;
+
+  /* cold */
+  char *protocol; /* the route's own string, or with own_protocol a block of the pool */
+  void *user;     /* the memory behind this structure, or what weir_conn_set_user was given */
+};
+
+extern const struct weir__source_ops weir__conn_ops;
+
+static inline struct weir_loop *weir__conn_loop(const struct weir_conn *c)
+{
+  return c->shard->loop;
+}
+
+static inline const struct weir__route *weir__conn_route(const struct weir_conn *c)
+{
+  return c->shard->server->routes[c->route];
+}
+
+/* Whether handlers may still run, and whether messages may still be sent. */
+static inline bool weir__conn_is_live(const struct weir_conn *c)
+{
+  return c->state == WEIR__CONN_OPEN || c->state == WEIR__CONN_CLOSING;
+}
+
+/* conn_open.c */
+void weir__conn_accepted(struct weir__listener *listener, int fd);
+void weir__conn_reclaim(struct weir__source *source);
+
+/* Turns an HTTP connection into an open one; its route is set and the 101 is queued. */
+void weir__conn_open(struct weir_conn *c);
+
+/* conn_in.c: reads and parses within the turn's budget. */
+void weir__conn_read(struct weir_conn *c);
+
+/* Whether a read would find something to do. */
+bool weir__conn_has_input(const struct weir_conn *c);
+
+/* Parses bytes that came in a buffer of the loop's; what cannot be handled now is stashed. */
+void weir__conn_input(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames);
+
+/* Frees the inbox and what is in it. */
+void weir__conn_drop_inbox(struct weir_conn *c);
+
+/* conn_out.c: queues a control frame, past limits and messages begun. Returns 0 or -ENOMEM. */
+int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, size_t len);
+
+/* Queues raw bytes (HTTP). Returns 0 or -ENOMEM. */
+int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_len, const void *data,
+                           size_t len);
+
+/* Queues a frame of which the loop holds a share; what a broadcast does for each receiver. */
+int weir__conn_queue_share(struct weir_conn *c, struct weir__share *share);
+
+/* Sends what is queued, within the turn's budget. Runs no handler. */
+void weir__conn_flush(struct weir_conn *c);
+
+/* Runs on_drain if it is due; and whether a flush would send something. */
+void weir__conn_tell_drained(struct weir_conn *c);
+bool weir__conn_can_flush(const struct weir_conn *c);
+
+/* Frees the outbox and what is in it; and all of it that no byte was sent of. */
+void weir__conn_drop_outbox(struct weir_conn *c);
+void weir__conn_drop_unsent(struct weir_conn *c);
+
+/* conn_close.c: whether the application may send a Close frame with a code and a reason. */
+bool weir__may_close_with(int code, const char *reason);
+
+/* The peer's Close frame came. */
+void weir__conn_peer_closed(struct weir_conn *c, const unsigned char *payload, size_t len);
+
+/* The peer broke a rule: Close with -error and the sentence, on_error, on_close. Only where no
+ * handler of the connection runs. */
+void weir__conn_fail(struct weir_conn *c, int error, const char *what);
+
+/* The same from anywhere: on_close follows from work. */
+void weir__conn_fail_later(struct weir_conn *c, int code);
+
+/* The transport ended: on_close(1006) if it is due, then the end. error is 0 for FIN, else -errno.
+ */
+void weir__conn_lost(struct weir_conn *c, int error, const char *what);
+
+/* All is said: flush, FIN, discard, close. */
+void weir__conn_linger(struct weir_conn *c);
+
+/* Closes the descriptor and gives everything back; on_close must have run. */
+void weir__conn_end(struct weir_conn *c);
+
+/* Runs the on_close that is due. */
+void weir__conn_settle(struct weir_conn *c);
+
+/* The server stops or is freed: a last Close frame for 1001, on_close(code), the end. */
+void weir__conn_stop(struct weir_conn *c, int code);
+
+/* conn_life.c */
+void weir__conn_deadline(struct weir_loop *loop, struct weir__link *node);
+void weir__conn_arm(struct weir_conn *c);
+uint32_t weir__conn_tick(const struct weir_conn *c);
+
+/* http_conn.c: bytes of HTTP came. */
+void weir__http_input(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames);
+
+/* The deadline passed: 408 when a head has begun, else silence. */
+void weir__http_timeout(struct weir_conn *c);
+void weir__http_drop(struct weir_conn *c);
+
+/* Whether a head has begun. */
+bool weir__http_has_begun(const struct weir_conn *c);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,338 @@
+/* Bytes to handlers. HOT. The street, in order:
+ *
+ *   weir__conn_read -> receive (stream.recv into the loop's buffer, or straight into a message that
+ * spans reads)
+ *   -> weir__conn_input -> weir__parser_next -> take_data | take_control -> the route's handler
+ *
+ * What a turn may not or must not handle any more (budget, pause) is stashed, and while there is a
+ * stash, the socket is not read (RFC 6455 section 5). */
+#include "ws/conn.h"
+
+#include "wire/close.h"
+#include "ws/frame.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct weir__inbox *inbox_of(struct weir_conn *c)
+{
+  if (c->inbox == NULL) {
+    size_t got;
+    struct weir__inbox *in = weir__pool_get(&weir__conn_loop(c)->pool, sizeof *in, &got);
+    if (in != NULL)
+      memset(in, 0, offsetof(struct weir__inbox, control));
+    c->inbox = in;
+  }
+  return c->inbox;
+}
+
+static void drop_stash(struct weir_conn *c)
+{
+  struct weir__inbox *in = c->inbox;
+  weir__pool_put(&weir__conn_loop(c)->pool, in->stash, in->stash_size);
+  in->stash = NULL;
+}
+
+void weir__conn_drop_inbox(struct weir_conn *c)
+{
+  if (c->inbox == NULL)
+    return;
+  drop_stash(c);
+  weir_frame_unref(c->inbox->message);
+  weir__pool_put(&weir__conn_loop(c)->pool, c->inbox, sizeof *c->inbox);
+  c->inbox = NULL;
+}
+
+/* An inbox that holds nothing goes back to the pool: idle connections have none. */
+static void shed_inbox(struct weir_conn *c)
+{
+  const struct weir__inbox *in = c->inbox;
+  if (in != NULL && in->message == NULL && in->stash == NULL && in->control_len == 0)
+    weir__conn_drop_inbox(c);
+}
+
+static void no_memory(struct weir_conn *c)
+{
+  weir__conn_fail(c, -WEIR__CLOSE_INTERNAL_ERROR, "no memory for the message");
+}
+
+/* Keeps bytes for later. They may stand in the stash already. */
+static void stash(struct weir_conn *c, const struct weir__input *rest)
+{
+  struct weir__inbox *in = inbox_of(c);
+  size_t len = (size_t)(rest->end - rest->at);
+  if (in == NULL) {
+    no_memory(c);
+    return;
+  }
+  if (in->stash != NULL) {
+    in->stash_at = (size_t)(rest->at - in->stash);
+    return;
+  }
+  size_t got;
+  in->stash = weir__pool_get(&weir__conn_loop(c)->pool, len + WEIR__PARSER_SLACK, &got);
+  if (in->stash == NULL) {
+    no_memory(c);
+    return;
+  }
+  memcpy(in->stash, rest->at, len);
+  in->stash_size = got;
+  in->stash_at = 0;
+  in->stash_end = len;
+}
+
+static void deliver(struct weir_conn *c, const struct weir_message *message)
+{
+  const struct weir__route *route = weir__conn_route(c);
+  if (message->last)
+    weir__count(&c->shard->counters.messages_received, 1);
+  if (route->handlers.on_fragment != NULL)
+    route->handlers.on_fragment(c, message, route->arg);
+  else if (route->handlers.on_message != NULL)
+    route->handlers.on_message(c, message, route->arg);
+}
+
+/* How much to make room for: what is known to come of this frame, but no more than 1 MiB at first
+ * and twice what has come then. Memory that is not written to is not there, so a declared length
+ * costs its sender as much as it costs us. */
+static size_t room_for(size_t have, const struct weir__event *event)
+{
+  size_t need = have + event->len;
+  size_t more = need < WEIR__TRUST_BYTES ? WEIR__TRUST_BYTES : need;
+  return need + (event->remaining < more ? (size_t)event->remaining : more);
+}
+
+/* Appends a piece to the message that spans reads; a piece that was received straight into it
+ * stands there already. */
+static int assemble(struct weir_conn *c, const struct weir__event *event)
+{
+  struct weir__inbox *in = inbox_of(c);
+  if (in == NULL)
+    return -ENOMEM;
+  if (in->message == NULL) {
+    in->message =
+        weir__frame_open(weir__conn_loop(c)->mem.sys, room_for(0, event) + WEIR__PARSER_SLACK);
+    if (in->message == NULL)
+      return -ENOMEM;
+  }
+  struct weir__buf *buf = &in->message->buf;
+  if (event->data != weir__buf_bytes(buf) + buf->end) {
+    if (buf->capacity - buf->end < event->len + WEIR__PARSER_SLACK) {
+      size_t room = WEIR__FRAME_ROOM + room_for(weir__frame_len(in->message), event);
+      buf = weir__buf_grow(buf, room + WEIR__PARSER_SLACK);
+      if (buf == NULL)
+        return -ENOMEM;
+      in->message = (struct weir_frame *)buf;
+    }
+    memcpy(weir__buf_bytes(buf) + buf->end, event->data, event->len);
+  }
+  buf->end += event->len;
+  return 0;
+}
+
+/* The message that spans reads is whole. */
+static void deliver_assembled(struct weir_conn *c, uint8_t opcode)
+{
+  struct weir_frame *frame = c->inbox->message;
+  c->inbox->message = NULL;
+  weir__frame_seal(frame, opcode);
+  const struct weir_message message = {.data = weir__frame_data(frame),
+                                       .len = weir__frame_len(frame),
+                                       .opcode = opcode,
+                                       .first = 1,
+                                       .last = 1,
+                                       .frame = frame};
+  deliver(c, &message);
+  weir_frame_unref(frame);
+}
+
+static void take_data(struct weir_conn *c, const struct weir__event *event)
+{
+  if (c->state == WEIR__CONN_OPEN)
+    c->since_tick = c->received_tick;
+  if ((event->first && event->last) || weir__conn_route(c)->handlers.on_fragment != NULL) {
+    const struct weir_message message = {.data = event->data,
+                                         .len = event->len,
+                                         .opcode = event->opcode,
+                                         .first = event->first,
+                                         .last = event->last};
+    deliver(c, &message);
+    return;
+  }
+  if (assemble(c, event) != 0)
+    no_memory(c);
+  else if (event->last)
+    deliver_assembled(c, event->opcode);
+}
+
+static void act_on_control(struct weir_conn *c, uint8_t opcode, unsigned char *data, size_t len)
+{
+  const struct weir__route *route = weir__conn_route(c);
+  const struct weir_slice payload = {(const char *)data, len};
+  if (opcode == WEIR__CLOSE) {
+    weir__conn_peer_closed(c, data, len);
+  } else if (opcode == WEIR__PING) {
+    if (c->state == WEIR__CONN_OPEN)
+      weir_conn_pong(c, data, len);
+    if (route->handlers.on_ping != NULL)
+      route->handlers.on_ping(c, payload, route->arg);
+  } else if (route->handlers.on_pong != NULL) {
+    route->handlers.on_pong(c, payload, route->arg);
+  }
+}
+
+static void take_control(struct weir_conn *c, const struct weir__event *event)
+{
+  if (event->first && event->last) {
+    act_on_control(c, event->opcode, event->data, event->len);
+    return;
+  }
+  struct weir__inbox *in = inbox_of(c);
+  if (in == NULL) {
+    no_memory(c);
+    return;
+  }
+  memcpy(in->control + in->control_len, event->data, event->len);
+  in->control_len = (uint8_t)(in->control_len + event->len);
+  if (event->last) {
+    unsigned char payload[WEIR__CONTROL_MAX];
+    size_t len = in->control_len;
+    memcpy(payload, in->control, len);
+    in->control_len = 0;
+    act_on_control(c, event->opcode, payload, len);
+  }
+}
+
+/* Parses until the input is used up or must wait; *frames is what the turn may still handle. */
+static void parse(struct weir_conn *c, struct weir__input *input, size_t *frames)
+{
+  const struct weir__parser_limits *limits = &weir__conn_route(c)->limits;
+  struct weir__event event;
+  while (*frames > 0 && !c->paused) {
+    int kind = weir__parser_next(&c->parser, limits, input, &event);
+    if (kind == WEIR__EVENT_MORE)
+      return;
+    if (kind < 0) {
+      weir__conn_fail(c, kind, event.reason);
+      return;
+    }
+    --*frames;
+    if (kind == WEIR__EVENT_DATA)
+      take_data(c, &event);
+    else
+      take_control(c, &event);
+    if (!weir__conn_is_live(c))
+      return;
+  }
+}
+
+void weir__conn_input(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames)
+{
+  struct weir__input input = {data, data + len};
+  parse(c, &input, frames);
+  if (!weir__conn_is_live(c))
+    return;
+  if (input.at < input.end)
+    stash(c, &input);
+  else if (c->inbox != NULL && c->inbox->stash != NULL)
+    drop_stash(c);
+}
+
+/* Goes on with the stash; whether the socket may be read now. */
+static bool stash_done(struct weir_conn *c, size_t *frames)
+{
+  struct weir__inbox *in = c->inbox;
+  if (in == NULL || in->stash == NULL)
+    return true;
+  size_t at = in->stash_at, len = in->stash_end - at;
+  weir__conn_input(c, in->stash + at, len, frames);
+  return c->inbox == NULL || c->inbox->stash == NULL;
+}
+
+/* Where the next bytes should go: behind a message that spans reads when much of its frame is still
+ * to come. */
+static unsigned char *place_for(struct weir_conn *c, size_t *room)
+{
+  struct weir_loop *loop = weir__conn_loop(c);
+  *room = WEIR__RECEIVE_BYTES;
+  if (!weir__conn_is_live(c) || c->inbox == NULL || c->inbox->message == NULL)
+    return loop->receive;
+  uint64_t due = weir__parser_due(&c->parser);
+  struct weir__buf *buf = &c->inbox->message->buf;
+  if (due < WEIR__STRAIGHT_BYTES)
+    return loop->receive;
+  size_t free = buf->capacity - WEIR__PARSER_SLACK - buf->end;
+  if (free < WEIR__STRAIGHT_BYTES && free < due) {
+    const struct weir__event coming = {.len = 0, .remaining = due};
+    size_t room_wanted = WEIR__FRAME_ROOM + room_for(weir__frame_len(c->inbox->message), &coming);
+    struct weir__buf *grown = weir__buf_grow(buf, room_wanted + WEIR__PARSER_SLACK);
+    if (grown == NULL)
+      return loop->receive;
+    buf = grown;
+    c->inbox->message = (struct weir_frame *)buf;
+    free = buf->capacity - WEIR__PARSER_SLACK - buf->end;
+  }
+  *room = free < due ? free : (size_t)due;
+  return weir__buf_bytes(buf) + buf->end;
+}
+
+/* Whatever still comes is thrown away, within a bound. */
+static void discard(struct weir_conn *c, size_t len)
+{
+  c->discarded += len;
+  if (c->discarded > WEIR__DISCARD_BYTES)
+    weir__conn_end(c);
+}
+
+static void dispatch(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames)
+{
+  c->received_tick = weir__conn_tick(c);
+  c->pinged = 0;
+  weir__count(&c->shard->counters.bytes_received, len);
+  if (weir__conn_is_live(c))
+    weir__conn_input(c, data, len, frames);
+  else if (c->state == WEIR__CONN_HTTP)
+    weir__http_input(c, data, len, frames);
+  else
+    discard(c, len);
+}
+
+/* One read and what follows from it; whether there may be another one now. */
+static bool receive(struct weir_conn *c, size_t *bytes, size_t *frames)
+{
+  const struct weir__sys *sys = weir__conn_loop(c)->mem.sys;
+  size_t room;
+  unsigned char *at = place_for(c, &room);
+  ssize_t n = c->stream.ops->recv(&c->stream, sys, at, room);
+  if (n == -EAGAIN)
+    return false;
+  if (n <= 0) {
+    weir__conn_lost(c, (int)n, "the connection was lost");
+    return false;
+  }
+  *bytes -= (size_t)n < *bytes ? (size_t)n : *bytes;
+  dispatch(c, at, (size_t)n, frames);
+  return c->state != WEIR__CONN_DEAD && !c->paused;
+}
+
+void weir__conn_read(struct weir_conn *c)
+{
+  size_t bytes = WEIR__READ_BUDGET, frames = WEIR__FRAME_BUDGET;
+  if (c->paused || c->state == WEIR__CONN_DEAD)
+    return;
+  if (stash_done(c, &frames) && c->state != WEIR__CONN_DEAD && !c->paused) {
+    while (c->stream.source.readable && bytes > 0 && frames > 0) {
+      if (!receive(c, &bytes, &frames))
+        break;
+    }
+  }
+  if (c->state == WEIR__CONN_DEAD)
+    return;
+  shed_inbox(c);
+}
+
+bool weir__conn_has_input(const struct weir_conn *c)
+{
+  bool stashed = c->inbox != NULL && c->inbox->stash != NULL;
+  return !c->paused && (c->stream.source.readable || stashed);
+}

@@ -1,0 +1,164 @@
+/* From accept to on_open, and the small things that an open connection is asked. */
+#include "ws/conn.h"
+
+#include "ws/fanout.h"
+#include "ws/request.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+_Static_assert(offsetof(struct weir_conn, protocol) <= 128, "hot fields fill two cache lines");
+_Static_assert(sizeof(struct weir_conn) % 16 == 0, "user memory behind it is aligned to 16");
+
+static struct weir_conn *conn_of(struct weir__source *source)
+{
+  return (struct weir_conn *)source;
+}
+
+static void conn_ready(struct weir__source *source)
+{
+  struct weir_conn *c = conn_of(source);
+  if (!c->close_due)
+    weir__conn_read(c);
+}
+
+/* Everything is flushed and nothing more will be: the sending direction ends. */
+static void finish_lingering(struct weir_conn *c)
+{
+  if (c->state != WEIR__CONN_LINGER || c->outbox != NULL || c->fin_sent)
+    return;
+  c->fin_sent = 1;
+  if (c->broken || c->stream.ops->shutdown(&c->stream, weir__conn_loop(c)->mem.sys) != 0)
+    weir__conn_end(c);
+}
+
+static void conn_work(struct weir__source *source)
+{
+  struct weir_conn *c = conn_of(source);
+  weir__conn_settle(c);
+  if (c->state == WEIR__CONN_DEAD)
+    return;
+  weir__conn_flush(c);
+  weir__conn_tell_drained(c);
+  finish_lingering(c);
+  if (c->state == WEIR__CONN_DEAD)
+    return;
+  if (weir__conn_has_input(c))
+    weir__loop_again(weir__conn_loop(c), source);
+  else if (weir__conn_can_flush(c))
+    weir__loop_later(weir__conn_loop(c), source);
+}
+
+void weir__conn_reclaim(struct weir__source *source)
+{
+  struct weir_conn *c = conn_of(source);
+  weir__slab_put(&c->shard->conns, c);
+}
+
+const struct weir__source_ops weir__conn_ops = {conn_ready, conn_work, weir__conn_reclaim};
+
+void weir__conn_accepted(struct weir__listener *listener, int fd)
+{
+  struct weir__shard *shard = listener->arg;
+  struct weir_loop *loop = shard->loop;
+  struct weir_conn *c = weir__slab_get(&shard->conns);
+  if (c != NULL) {
+    memset(c, 0, sizeof *c);
+    c->stream.source.ops = &weir__conn_ops;
+    c->stream.ops = &weir__stream_tcp;
+    c->shard = shard;
+    if (weir__loop_watch(loop, &c->stream.source, fd,
+                         EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET) != 0) {
+      weir__slab_put(&shard->conns, c);
+      c = NULL;
+    }
+  }
+  if (c == NULL) {
+    weir__server_log(shard->server, WEIR_LOG_ERROR, "no memory for a connection");
+    loop->mem.sys->close(loop->mem.sys, fd);
+    return;
+  }
+  weir__count(&shard->counters.accepted, 1);
+  c->since_tick = weir__conn_tick(c);
+  c->received_tick = c->since_tick;
+  weir__conn_arm(c);
+}
+
+void weir__conn_open(struct weir_conn *c)
+{
+  const struct weir__route *route = weir__conn_route(c);
+  c->state = WEIR__CONN_OPEN;
+  c->opened = 1;
+  c->since_tick = weir__conn_tick(c);
+  weir__parser_init(&c->parser, WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3);
+  weir__count(&c->shard->counters.opened, 1);
+  weir__conn_arm(c);
+  if (route->handlers.on_open != NULL)
+    route->handlers.on_open(c, route->arg);
+}
+
+void weir_conn_pause(struct weir_conn *c)
+{
+  c->paused = weir__conn_is_live(c);
+}
+
+void weir_conn_resume(struct weir_conn *c)
+{
+  if (!c->paused)
+    return;
+  c->paused = 0;
+  c->received_tick = weir__conn_tick(c);
+  weir__loop_again(weir__conn_loop(c), &c->stream.source);
+}
+
+weir_conn_id weir_conn_id_of(const struct weir_conn *c)
+{
+  const struct weir__source *source = &c->stream.source;
+  if (c->state == WEIR__CONN_DEAD)
+    return 0;
+  uint64_t generation = weir__conn_loop(c)->slots[source->slot].generation;
+  return generation << 32 | (uint64_t)c->shard->index << 24 | source->slot;
+}
+
+struct weir_loop *weir_conn_loop(const struct weir_conn *c)
+{
+  return weir__conn_loop(c);
+}
+
+struct weir_server *weir_conn_server(const struct weir_conn *c)
+{
+  return c->shard->server;
+}
+
+struct weir_conn *weir_conn_find(struct weir_server *server, struct weir_loop *loop,
+                                 weir_conn_id id)
+{
+  struct weir__shard *shard = weir__server_shard(server, id);
+  if (shard == NULL || shard->loop != loop)
+    return NULL;
+  return weir__shard_find(shard, id);
+}
+
+void *weir_conn_user(const struct weir_conn *c)
+{
+  return c->user;
+}
+
+int weir_conn_set_user(struct weir_conn *c, void *user)
+{
+  if (weir__conn_route(c)->user_bytes > 0)
+    return -EINVAL;
+  c->user = user;
+  return 0;
+}
+
+int weir_conn_peer(const struct weir_conn *c, struct weir_peer *peer)
+{
+  return weir__peer_of(weir__conn_loop(c)->mem.sys, c->stream.source.fd, peer);
+}
+
+struct weir_slice weir_conn_protocol(const struct weir_conn *c)
+{
+  return (struct weir_slice){c->protocol, c->protocol == NULL ? 0 : strlen(c->protocol)};
+}

@@ -1,0 +1,475 @@
+/* Messages to bytes. HOT. The street, in order:
+ *
+ *   weir_conn_send -> admit (the queue's limits) -> at once (large) | weir__outq_copy (small) |
+ * weir__outq_push (shared)
+ *   -> schedule -> weir__conn_flush, once a turn -> weir__outq_pieces -> stream.send
+ *
+ * Messages are whole or not there at all: what does not fit is refused before its first byte is
+ * queued (RFC 6455 section 5.4). */
+#include "ws/conn.h"
+
+#include "wire/close.h"
+#include "ws/frame.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { PIECES = 64 };
+
+static struct weir__pool *pool_of(const struct weir_conn *c)
+{
+  return &weir__conn_loop(c)->pool;
+}
+
+static struct weir__outbox *outbox_of(struct weir_conn *c)
+{
+  if (c->outbox == NULL) {
+    size_t got;
+    c->outbox = weir__pool_get(pool_of(c), sizeof *c->outbox, &got);
+    if (c->outbox != NULL)
+      memset(c->outbox, 0, sizeof *c->outbox);
+  }
+  return c->outbox;
+}
+
+static void drop_held(struct weir_conn *c)
+{
+  struct weir__outbox *out = c->outbox;
+  if (out->held == NULL)
+    return;
+  weir__outq_clear(out->held, pool_of(c));
+  weir__pool_put(pool_of(c), out->held, sizeof *out->held);
+  out->held = NULL;
+}
+
+void weir__conn_drop_outbox(struct weir_conn *c)
+{
+  if (c->outbox == NULL)
+    return;
+  drop_held(c);
+  weir__outq_clear(&c->outbox->queue, pool_of(c));
+  weir__pool_put(pool_of(c), c->outbox, sizeof *c->outbox);
+  c->outbox = NULL;
+}
+
+void weir__conn_drop_unsent(struct weir_conn *c)
+{
+  if (c->outbox == NULL)
+    return;
+  drop_held(c);
+  weir__outq_cut(&c->outbox->queue, pool_of(c));
+}
+
+/* Sees to it that what was queued leaves: by the work that follows the connection's own handler, or
+ * on the queue of those that somebody else sent to. */
+static void schedule(struct weir_conn *c)
+{
+  struct weir_loop *loop = weir__conn_loop(c);
+  if (loop->current != &c->stream.source)
+    weir__loop_later(loop, &c->stream.source);
+}
+
+static bool may_send(const struct weir_conn *c)
+{
+  return c->state == WEIR__CONN_OPEN && !c->broken;
+}
+
+static size_t queued_bytes(const struct weir_conn *c)
+{
+  const struct weir__outbox *out = c->outbox;
+  if (out == NULL)
+    return 0;
+  return out->queue.bytes + (out->held != NULL ? out->held->bytes : 0);
+}
+
+static size_t queued_messages(const struct weir_conn *c)
+{
+  const struct weir__outbox *out = c->outbox;
+  if (out == NULL)
+    return 0;
+  return out->queue.messages + (out->held != NULL ? out->held->messages : 0);
+}
+
+/* Whether size more bytes, header and all, may be queued. An empty queue takes whatever passes
+ * admit. */
+static bool fits(const struct weir_conn *c, size_t size)
+{
+  const struct weir_route_options *options = &weir__conn_route(c)->options;
+  size_t bytes = queued_bytes(c);
+  return bytes == 0 ||
+         (bytes <= options->max_queued_bytes && size <= options->max_queued_bytes - bytes &&
+          queued_messages(c) < options->max_queued_messages);
+}
+
+/* The same, after a flush where that can help. */
+static bool make_room(struct weir_conn *c, size_t size)
+{
+  if (fits(c, size))
+    return true;
+  if (!c->stream.source.writable)
+    return false;
+  weir__conn_flush(c);
+  return fits(c, size);
+}
+
+/* Judges a whole message of len bytes against the limits, and applies the policy. */
+static int admit(struct weir_conn *c, size_t header_len, size_t len)
+{
+  const struct weir_route_options *options = &weir__conn_route(c)->options;
+  if (len > options->max_queued_bytes)
+    return -EMSGSIZE;
+  if (make_room(c, header_len + len))
+    return may_send(c) ? 0 : -EPIPE;
+  weir__count(&c->shard->counters.dropped, 1);
+  c->drain_due = 1;
+  if (options->queue_policy == WEIR_QUEUE_CLOSE)
+    weir__conn_fail_later(c, WEIR__CLOSE_POLICY);
+  return -ENOBUFS;
+}
+
+/* Where a whole message goes: behind the one begun, if one is. */
+static struct weir__outq *queue_for_message(struct weir_conn *c)
+{
+  struct weir__outbox *out = outbox_of(c);
+  if (out == NULL)
+    return NULL;
+  return out->held != NULL ? out->held : &out->queue;
+}
+
+static int copy_message(struct weir_conn *c, const unsigned char *header, size_t header_len,
+                        const void *data, size_t len)
+{
+  struct weir__outq *q = queue_for_message(c);
+  int error =
+      q == NULL ? -ENOMEM
+                : weir__outq_copy(q, pool_of(c), header, header_len, data, len, WEIR__OUT_MESSAGE);
+  if (error == 0)
+    schedule(c);
+  return error;
+}
+
+/* Nothing can be sent any more. What the peer sent before it went is still read; the end of that
+ * ends the connection. */
+static void send_failed(struct weir_conn *c)
+{
+  if (c->paused) {
+    weir_conn_abort(c);
+    return;
+  }
+  c->broken = 1;
+  weir__conn_drop_outbox(c);
+  c->stream.source.readable = 1;
+  c->stream.source.exhaust = 1;
+  weir__loop_again(weir__conn_loop(c), &c->stream.source);
+}
+
+static ssize_t send_pieces(struct weir_conn *c, struct iovec *pieces, int count)
+{
+  ssize_t n = c->stream.ops->send(&c->stream, weir__conn_loop(c)->mem.sys, pieces, count);
+  if (n > 0)
+    weir__count(&c->shard->counters.bytes_sent, (uint64_t)n);
+  return n;
+}
+
+/* Queues what is left of a message of which sent bytes are on their way. */
+static int queue_tail(struct weir_conn *c, const unsigned char *header, size_t header_len,
+                      const void *data, size_t len, size_t sent)
+{
+  uint32_t flags = WEIR__OUT_MESSAGE | (sent > 0 ? WEIR__OUT_BEGUN : 0u);
+  struct weir__outbox *out = outbox_of(c);
+  if (out == NULL)
+    return -ENOMEM;
+  size_t of_header = sent < header_len ? sent : header_len;
+  size_t of_data = sent - of_header;
+  return weir__outq_copy(&out->queue, pool_of(c), header + of_header, header_len - of_header,
+                         (const unsigned char *)data + of_data, len - of_data, flags);
+}
+
+/* Writes what is queued, a header and its data in one call, and keeps the part that was not taken.
+ */
+static int send_at_once(struct weir_conn *c, const unsigned char *header, size_t header_len,
+                        const void *data, size_t len)
+{
+  struct iovec pieces[PIECES];
+  size_t queued = 0;
+  int count = 0;
+  if (c->outbox != NULL)
+    count = weir__outq_pieces(&c->outbox->queue, weir__conn_loop(c)->scratch, pieces, PIECES - 2,
+                              SIZE_MAX, &queued);
+  if (c->outbox != NULL && queued < c->outbox->queue.bytes)
+    return copy_message(c, header, header_len, data, len);
+  pieces[count++] = (struct iovec){(void *)(uintptr_t)header, header_len};
+  pieces[count++] = (struct iovec){(void *)(uintptr_t)data, len};
+  ssize_t n = send_pieces(c, pieces, count);
+  if (n < 0 && n != -EAGAIN) {
+    send_failed(c);
+    return -EPIPE;
+  }
+  size_t sent = n < 0 ? 0 : (size_t)n;
+  if (c->outbox != NULL)
+    weir__outq_consume(&c->outbox->queue, pool_of(c), sent < queued ? sent : queued);
+  size_t mine = sent > queued ? sent - queued : 0;
+  if (mine == header_len + len) {
+    weir__conn_drop_outbox(c);
+    return 0;
+  }
+  c->drain_due = 1;
+  int error = queue_tail(c, header, header_len, data, len, mine);
+  if (error != 0 && mine > 0) /* half a message can neither be finished nor taken back */
+    weir_conn_abort(c);
+  return error;
+}
+
+static bool goes_at_once(const struct weir_conn *c, size_t len)
+{
+  return len >= WEIR__AT_ONCE_BYTES && c->stream.source.writable &&
+         (c->outbox == NULL || c->outbox->held == NULL);
+}
+
+static bool is_message(enum weir_opcode opcode, const void *data, size_t len)
+{
+  return (opcode == WEIR_TEXT || opcode == WEIR_BINARY) && (data != NULL || len == 0);
+}
+
+int weir_conn_send(struct weir_conn *c, enum weir_opcode opcode, const void *data, size_t len)
+{
+  WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
+  if (!is_message(opcode, data, len))
+    return -EINVAL;
+  if (!may_send(c))
+    return -EPIPE;
+  unsigned char header[WEIR__SERVER_HEADER_MAX];
+  size_t header_len = weir__header_encode(header, (uint8_t)(WEIR__FIN | opcode), len);
+  if (len > PTRDIFF_MAX)
+    return -EMSGSIZE;
+  int error = admit(c, header_len, len);
+  if (error != 0)
+    return error;
+  error = goes_at_once(c, len) ? send_at_once(c, header, header_len, data, len)
+                               : copy_message(c, header, header_len, data, len);
+  if (error == 0)
+    weir__count(&c->shard->counters.messages_sent, 1);
+  return error;
+}
+
+int weir__conn_queue_share(struct weir_conn *c, struct weir__share *share)
+{
+  if (!may_send(c))
+    return -EPIPE;
+  size_t len = share->buf->end - share->buf->begin;
+  size_t header_len = WEIR__FRAME_ROOM - share->buf->begin;
+  int error = admit(c, header_len, len - header_len);
+  if (error != 0)
+    return error;
+  struct weir__outq *q = queue_for_message(c);
+  if (q == NULL)
+    return -ENOMEM;
+  error = weir__outq_push(q, pool_of(c), share, share->buf->begin, len, WEIR__OUT_MESSAGE);
+  if (error != 0)
+    return error;
+  weir__count(&c->shard->counters.messages_sent, 1);
+  schedule(c);
+  return 0;
+}
+
+int weir_conn_send_frame(struct weir_conn *c, struct weir_frame *frame)
+{
+  WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
+  if (frame == NULL)
+    return -EINVAL;
+  struct weir__share *share = weir__share_new(pool_of(c), &frame->buf);
+  if (share == NULL)
+    return -ENOMEM;
+  int error = weir__conn_queue_share(c, share);
+  weir__share_unref(pool_of(c), share);
+  return error;
+}
+
+int weir_conn_send_message(struct weir_conn *c, const struct weir_message *message)
+{
+  if (message == NULL || !message->first || !message->last)
+    return -EINVAL;
+  if (message->frame != NULL)
+    return weir_conn_send_frame(c, message->frame);
+  return weir_conn_send(c, (enum weir_opcode)message->opcode, message->data, message->len);
+}
+
+/* Queues one fragment; refused without a policy, because a message begun must be ended. */
+static int queue_fragment(struct weir_conn *c, uint8_t first, const void *data, size_t len)
+{
+  if (data == NULL && len > 0)
+    return -EINVAL;
+  unsigned char header[WEIR__SERVER_HEADER_MAX];
+  size_t header_len = weir__header_encode(header, first, len);
+  if (len > PTRDIFF_MAX || len > weir__conn_route(c)->options.max_queued_bytes)
+    return -EMSGSIZE;
+  if (!make_room(c, header_len + len)) {
+    c->drain_due = 1;
+    return -ENOBUFS;
+  }
+  if (!may_send(c))
+    return -EPIPE;
+  struct weir__outbox *out = outbox_of(c);
+  if (out == NULL)
+    return -ENOMEM;
+  uint32_t flags = (first & WEIR__FIN) != 0 ? WEIR__OUT_MESSAGE : 0;
+  int error = weir__outq_copy(&out->queue, pool_of(c), header, header_len, data, len, flags);
+  if (error == 0)
+    schedule(c);
+  return error;
+}
+
+int weir_conn_send_begin(struct weir_conn *c, enum weir_opcode opcode, const void *data, size_t len)
+{
+  if (!is_message(opcode, data, len))
+    return -EINVAL;
+  if (!may_send(c))
+    return -EPIPE;
+  if (c->outbox != NULL && c->outbox->held != NULL)
+    return -EBUSY;
+  struct weir__outbox *out = outbox_of(c);
+  size_t got;
+  struct weir__outq *held = weir__pool_get(pool_of(c), sizeof *held, &got);
+  if (out == NULL || held == NULL) {
+    weir__pool_put(pool_of(c), held, sizeof *held);
+    return -ENOMEM;
+  }
+  memset(held, 0, sizeof *held);
+  out->held = held; /* first, so that a flush that makes room keeps the outbox */
+  int error = queue_fragment(c, (uint8_t)opcode, data, len);
+  if (error != 0 && c->outbox != NULL)
+    drop_held(c);
+  return error;
+}
+
+static bool has_begun(const struct weir_conn *c)
+{
+  return c->outbox != NULL && c->outbox->held != NULL;
+}
+
+int weir_conn_send_more(struct weir_conn *c, const void *data, size_t len)
+{
+  if (!may_send(c))
+    return -EPIPE;
+  return has_begun(c) ? queue_fragment(c, WEIR__CONTINUATION, data, len) : -EINVAL;
+}
+
+int weir_conn_send_end(struct weir_conn *c, const void *data, size_t len)
+{
+  if (!may_send(c))
+    return -EPIPE;
+  if (!has_begun(c))
+    return -EINVAL;
+  struct weir__outbox *out = c->outbox;
+  int error = queue_fragment(c, WEIR__FIN | WEIR__CONTINUATION, data, len);
+  if (error != 0)
+    return error;
+  weir__count(&c->shard->counters.messages_sent, 1);
+  error = weir__outq_splice(&out->queue, out->held, pool_of(c));
+  if (error != 0) /* what waited behind is lost, and the peer must not go on without it */
+    weir_conn_abort(c);
+  else
+    drop_held(c);
+  return error;
+}
+
+int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, size_t len)
+{
+  struct weir__outbox *out = outbox_of(c);
+  const unsigned char header[2] = {(unsigned char)(WEIR__FIN | opcode), (unsigned char)len};
+  if (out == NULL)
+    return -ENOMEM;
+  int error = weir__outq_copy(&out->queue, pool_of(c), header, sizeof header, data, len, 0);
+  if (error == 0)
+    schedule(c);
+  return error;
+}
+
+int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_len, const void *data,
+                           size_t len)
+{
+  struct weir__outbox *out = outbox_of(c);
+  int error =
+      out == NULL ? -ENOMEM : weir__outq_copy(&out->queue, pool_of(c), NULL, 0, head, head_len, 0);
+  if (error == 0 && len > 0)
+    error = weir__outq_copy(&out->queue, pool_of(c), NULL, 0, data, len, 0);
+  if (error == 0)
+    schedule(c);
+  return error;
+}
+
+static int queue_ping_or_pong(struct weir_conn *c, uint8_t opcode, const void *data, size_t len)
+{
+  if (len > WEIR__CONTROL_MAX || (data == NULL && len > 0))
+    return -EINVAL;
+  if (!may_send(c))
+    return -EPIPE;
+  if (!make_room(c, 2 + len))
+    return -ENOBUFS;
+  return weir__conn_control(c, opcode, data, len);
+}
+
+int weir_conn_ping(struct weir_conn *c, const void *data, size_t len)
+{
+  return queue_ping_or_pong(c, WEIR__PING, data, len);
+}
+
+int weir_conn_pong(struct weir_conn *c, const void *data, size_t len)
+{
+  return queue_ping_or_pong(c, WEIR__PONG, data, len);
+}
+
+/* Sends until the queue is empty, the socket is full or the budget is spent. */
+static void push_out(struct weir_conn *c)
+{
+  size_t budget = WEIR__WRITE_BUDGET;
+  while (c->outbox != NULL && c->outbox->queue.bytes > 0 && c->stream.source.writable &&
+         budget > 0) {
+    struct iovec pieces[PIECES];
+    size_t total;
+    int count = weir__outq_pieces(&c->outbox->queue, weir__conn_loop(c)->scratch, pieces, PIECES,
+                                  budget, &total);
+    ssize_t n = send_pieces(c, pieces, count);
+    if (n == -EAGAIN)
+      return;
+    if (n < 0) {
+      send_failed(c);
+      return;
+    }
+    weir__outq_consume(&c->outbox->queue, pool_of(c), (size_t)n);
+    budget -= (size_t)n;
+  }
+}
+
+void weir__conn_flush(struct weir_conn *c)
+{
+  if (c->outbox == NULL)
+    return;
+  push_out(c);
+  if (c->outbox == NULL)
+    return;
+  if (c->outbox->queue.bytes > 0)
+    c->drain_due = 1;
+  else if (c->outbox->held == NULL)
+    weir__conn_drop_outbox(c);
+}
+
+void weir__conn_tell_drained(struct weir_conn *c)
+{
+  if (!c->drain_due || c->state != WEIR__CONN_OPEN || queued_bytes(c) > 0)
+    return;
+  const struct weir__route *route = weir__conn_route(c);
+  c->drain_due = 0;
+  if (route->handlers.on_drain != NULL)
+    route->handlers.on_drain(c, route->arg);
+}
+
+bool weir__conn_can_flush(const struct weir_conn *c)
+{
+  return c->outbox != NULL && c->outbox->queue.bytes > 0 && c->stream.source.writable;
+}
+
+struct weir_buffered weir_conn_buffered(const struct weir_conn *c)
+{
+  return (struct weir_buffered){queued_bytes(c), queued_messages(c)};
+}

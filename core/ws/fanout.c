@@ -1,0 +1,234 @@
+/* One frame to many connections, over all loops, from any thread: what is here is queued at once,
+ * which fixes membership and order; each other loop is handed the frame once. Sending is
+ * conn_out.c's, in slices. */
+#include "ws/conn.h"
+
+#include "ws/fanout.h"
+#include "ws/frame.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum kind { TO_ALL, TO_TOPIC, TO_ONE, CLOSE_ONE };
+
+/* What is to be done on a loop. */
+struct order {
+  enum kind kind;
+  struct weir_frame *frame;
+  weir_conn_id id; /* the one left out, or the one meant */
+  int code;
+  size_t len; /* of the topic's name or of the reason */
+  const char *text;
+};
+
+/* An order on its way to another loop; text follows. */
+struct delivery {
+  struct weir__shard *shard;
+  struct order order;
+  char text[];
+};
+
+struct weir__shard *weir__server_shard(const struct weir_server *server, weir_conn_id id)
+{
+  uint32_t index = (uint32_t)(id >> 24) & 0xFF;
+  if (index >= __atomic_load_n(&server->shard_count, __ATOMIC_ACQUIRE))
+    return NULL;
+  return &server->shards[index];
+}
+
+struct weir_conn *weir__shard_find(const struct weir__shard *shard, weir_conn_id id)
+{
+  struct weir__source *source =
+      weir__loop_source(shard->loop, (uint32_t)id & 0xFFFFFF, (uint32_t)(id >> 32));
+  if (source == NULL || source->ops != &weir__conn_ops)
+    return NULL;
+  struct weir_conn *c = (struct weir_conn *)source;
+  return c->shard == shard && c->opened ? c : NULL;
+}
+
+/* The connection left out is known by its address on the loop. */
+static const struct weir_conn *left_out(const struct weir__shard *shard, weir_conn_id id)
+{
+  bool here = weir__server_shard(shard->server, id) == shard;
+  return id != 0 && here ? weir__shard_find(shard, id) : NULL;
+}
+
+static void to_all(struct weir__shard *shard, struct weir__share *share,
+                   const struct weir_conn *except)
+{
+  const struct weir_loop *loop = shard->loop;
+  for (uint32_t i = 0; i < loop->slot_count; i++) {
+    struct weir__source *source = loop->slots[i].source;
+    if (source == NULL || source->ops != &weir__conn_ops)
+      continue;
+    struct weir_conn *c = (struct weir_conn *)source;
+    if (c->shard == shard && c->state == WEIR__CONN_OPEN && c != except &&
+        !weir__conn_route(c)->options.no_broadcast)
+      weir__conn_queue_share(c, share);
+  }
+}
+
+static void to_topic(struct weir__shard *shard, struct weir__share *share,
+                     const struct weir_conn *except, const struct order *order)
+{
+  const struct weir__topic *topic = weir__topics_find(&shard->topics, order->text, order->len);
+  for (uint32_t i = 0; topic != NULL && i < topic->count; i++) {
+    struct weir_conn *c = topic->members[i]->conn;
+    if (c != except)
+      weir__conn_queue_share(c, share);
+  }
+}
+
+static int to_one(struct weir__shard *shard, const struct order *order)
+{
+  struct weir_conn *c = weir__shard_find(shard, order->id);
+  if (c == NULL)
+    return -ESTALE;
+  return order->kind == TO_ONE ? weir_conn_send_frame(c, order->frame)
+                               : weir_conn_close(c, order->code, order->text);
+}
+
+static int carry_out(struct weir__shard *shard, const struct order *order)
+{
+  if (order->kind == TO_ONE || order->kind == CLOSE_ONE)
+    return to_one(shard, order);
+  struct weir__pool *pool = &shard->loop->pool;
+  struct weir__share *share = weir__share_new(pool, &order->frame->buf);
+  if (share == NULL)
+    return -ENOMEM;
+  const struct weir_conn *except = left_out(shard, order->id);
+  if (order->kind == TO_ALL)
+    to_all(shard, share, except);
+  else
+    to_topic(shard, share, except, order);
+  weir__share_unref(pool, share);
+  return 0;
+}
+
+static void deliver(void *arg)
+{
+  struct delivery *delivery = arg;
+  const struct weir__sys *sys = delivery->shard->server->sys;
+  carry_out(delivery->shard, &delivery->order);
+  weir_frame_unref(delivery->order.frame);
+  sys->free(sys, delivery);
+}
+
+static int hand_over(struct weir__shard *shard, const struct order *order)
+{
+  const struct weir__sys *sys = shard->server->sys;
+  struct delivery *delivery = sys->alloc(sys, sizeof *delivery + order->len + 1);
+  if (delivery == NULL)
+    return -ENOMEM;
+  delivery->shard = shard;
+  delivery->order = *order;
+  if (order->text != NULL) {
+    memcpy(delivery->text, order->text, order->len);
+    delivery->text[order->len] = '\0';
+    delivery->order.text = delivery->text;
+  }
+  if (order->frame != NULL)
+    weir_frame_ref(order->frame);
+  int error = weir_loop_post(shard->loop, deliver, delivery);
+  if (error != 0) {
+    weir_frame_unref(order->frame);
+    sys->free(sys, delivery);
+  }
+  return error;
+}
+
+static int give(struct weir__shard *shard, const struct order *order)
+{
+  return weir__loop_is_here(shard->loop) ? carry_out(shard, order) : hand_over(shard, order);
+}
+
+static int give_all(struct weir_server *server, const struct order *order)
+{
+  uint32_t count = __atomic_load_n(&server->shard_count, __ATOMIC_ACQUIRE);
+  int first_error = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    int error = give(&server->shards[i], order);
+    if (first_error == 0)
+      first_error = error;
+  }
+  return first_error;
+}
+
+static int give_one(struct weir_server *server, const struct order *order)
+{
+  struct weir__shard *shard = weir__server_shard(server, order->id);
+  return shard == NULL || order->id >> 32 == 0 ? -ESTALE : give(shard, order);
+}
+
+int weir_server_broadcast(struct weir_server *server, struct weir_frame *frame, weir_conn_id except)
+{
+  const struct order order = {.kind = TO_ALL, .frame = frame, .id = except};
+  return frame == NULL ? -EINVAL : give_all(server, &order);
+}
+
+static bool is_topic(const char *topic, size_t len)
+{
+  return topic != NULL && len > 0 && len <= WEIR__TOPIC_MAX;
+}
+
+int weir_server_publish(struct weir_server *server, const char *topic, size_t len,
+                        struct weir_frame *frame, weir_conn_id except)
+{
+  const struct order order = {
+      .kind = TO_TOPIC, .frame = frame, .id = except, .text = topic, .len = len};
+  return frame == NULL || !is_topic(topic, len) ? -EINVAL : give_all(server, &order);
+}
+
+int weir_server_send(struct weir_server *server, weir_conn_id id, struct weir_frame *frame)
+{
+  const struct order order = {.kind = TO_ONE, .frame = frame, .id = id};
+  return frame == NULL ? -EINVAL : give_one(server, &order);
+}
+
+int weir_server_close_id(struct weir_server *server, weir_conn_id id, int code, const char *reason)
+{
+  const struct order order = {.kind = CLOSE_ONE,
+                              .id = id,
+                              .code = code,
+                              .text = reason,
+                              .len = reason == NULL ? 0 : strlen(reason)};
+  return weir__may_close_with(code, reason) ? give_one(server, &order) : -EINVAL;
+}
+
+size_t weir_server_subscribers(const struct weir_server *server, const char *topic, size_t len)
+{
+  uint32_t count = __atomic_load_n(&server->shard_count, __ATOMIC_ACQUIRE);
+  size_t sum = 0;
+  for (uint32_t i = 0; i < count && is_topic(topic, len); i++)
+    sum += weir__topics_count(&server->shards[i].topics, topic, len);
+  return sum;
+}
+
+int weir_conn_publish(struct weir_conn *c, const char *topic, size_t len, struct weir_frame *frame)
+{
+  return weir_server_publish(c->shard->server, topic, len, frame, weir_conn_id_of(c));
+}
+
+int weir_conn_subscribe(struct weir_conn *c, const char *topic, size_t len)
+{
+  WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
+  if (!is_topic(topic, len))
+    return -EINVAL;
+  if (c->state != WEIR__CONN_OPEN)
+    return -EPIPE;
+  return weir__topics_subscribe(&c->shard->topics, c, &c->subscriptions, topic, len);
+}
+
+int weir_conn_unsubscribe(struct weir_conn *c, const char *topic, size_t len)
+{
+  WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
+  if (!is_topic(topic, len))
+    return -ENOENT;
+  return weir__topics_unsubscribe(&c->shard->topics, &c->subscriptions, topic, len);
+}
+
+bool weir_conn_is_subscribed(const struct weir_conn *c, const char *topic, size_t len)
+{
+  return is_topic(topic, len) &&
+         weir__topics_in(&c->shard->topics, c->subscriptions, topic, len) != NULL;
+}

@@ -1,0 +1,202 @@
+/* What a callback asks of a request and says in its response: slices of the head, decoded on
+ * demand, and text that is gathered for http_conn.c to send (RFC 9110 sections 5 and 8.3). */
+#include "ws/request.h"
+
+#include "wire/handshake.h"
+#include "wire/text.h"
+#include "wire/uri.h"
+#include "ws/conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+int weir__builder_add(struct weir__builder *text, struct weir__pool *pool, const void *data,
+                      size_t len)
+{
+  if (text->size - text->len < len) {
+    size_t size;
+    char *block = weir__pool_get(pool, text->len + len, &size);
+    if (block == NULL)
+      return -ENOMEM;
+    if (text->len > 0)
+      memcpy(block, text->data, text->len);
+    weir__pool_put(pool, text->data, text->size);
+    text->data = block;
+    text->size = size;
+  }
+  if (len > 0)
+    memcpy(text->data + text->len, data, len);
+  text->len += len;
+  return 0;
+}
+
+void weir__builder_drop(struct weir__builder *text, struct weir__pool *pool)
+{
+  weir__pool_put(pool, text->data, text->size);
+  *text = (struct weir__builder){0};
+}
+
+struct decoded {
+  struct decoded *next;
+  size_t size; /* of the block */
+  char text[];
+};
+
+void weir__request_drop(struct weir_request *r)
+{
+  weir__builder_drop(&r->selected, r->pool);
+  weir__builder_drop(&r->fields, r->pool);
+  weir__builder_drop(&r->type, r->pool);
+  weir__builder_drop(&r->body, r->pool);
+  for (struct decoded *block = r->decoded; block != NULL;) {
+    struct decoded *next = block->next;
+    weir__pool_put(r->pool, block, block->size);
+    block = next;
+  }
+  r->decoded = NULL;
+}
+
+/* The text itself where decoding changes nothing, else a decoded copy that lives as long as the
+ * request. */
+static struct weir_slice decode(struct weir_request *r, struct weir_slice text, bool plus)
+{
+  if (text.data == NULL || !weir__uri_encoded(text, plus))
+    return text;
+  size_t size;
+  struct decoded *block = weir__pool_get(r->pool, sizeof *block + text.len, &size);
+  if (block == NULL)
+    return (struct weir_slice){NULL, 0};
+  block->next = r->decoded;
+  block->size = size;
+  r->decoded = block;
+  return (struct weir_slice){block->text, weir__uri_decode(text, plus, block->text)};
+}
+
+struct weir_slice weir_request_method(const struct weir_request *r)
+{
+  return r->head->method;
+}
+
+struct weir_slice weir_request_path(const struct weir_request *r)
+{
+  return r->head->path;
+}
+
+struct weir_slice weir_request_parameter(struct weir_request *r, const char *name)
+{
+  return decode(r, weir__uri_parameter(r->route->pattern, r->head->path, name), false);
+}
+
+struct weir_slice weir_request_query(struct weir_request *r, const char *name)
+{
+  return decode(r, weir__uri_query(r->head->query, name), true);
+}
+
+struct weir_slice weir_request_header(const struct weir_request *r, const char *name)
+{
+  return weir__http_field(r->head, name);
+}
+
+static void peer_from(struct weir_peer *peer, const struct sockaddr_storage *storage)
+{
+  static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+  if (storage->ss_family == AF_INET) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)storage;
+    peer->port = ntohs(in->sin_port);
+    inet_ntop(AF_INET, &in->sin_addr, peer->address, sizeof peer->address);
+  } else if (storage->ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)storage;
+    const unsigned char *bytes = in6->sin6_addr.s6_addr;
+    peer->port = ntohs(in6->sin6_port);
+    if (memcmp(bytes, mapped, sizeof mapped) == 0)
+      inet_ntop(AF_INET, bytes + sizeof mapped, peer->address, sizeof peer->address);
+    else
+      inet_ntop(AF_INET6, bytes, peer->address, sizeof peer->address);
+  }
+}
+
+int weir__peer_of(const struct weir__sys *sys, int fd, struct weir_peer *peer)
+{
+  struct weir__address address;
+  memset(peer, 0, sizeof *peer);
+  int error = sys->getpeername(sys, fd, &address);
+  if (error == 0)
+    peer_from(peer, &address.storage);
+  return error;
+}
+
+int weir_request_peer(const struct weir_request *r, struct weir_peer *peer)
+{
+  return weir_conn_peer(r->conn, peer);
+}
+
+static struct weir_slice slice(const char *text)
+{
+  return (struct weir_slice){text, text == NULL ? 0 : strlen(text)};
+}
+
+int weir_request_select_protocol(struct weir_request *r, const char *name)
+{
+  if (name == NULL || !weir__http_is_token(slice(name)))
+    return -EINVAL;
+  if (!weir__handshake_offers(r->head, name))
+    return -ENOENT;
+  weir__builder_drop(&r->selected, r->pool);
+  if (weir__builder_add(&r->selected, r->pool, name, strlen(name) + 1) != 0)
+    return -ENOMEM;
+  r->protocol = r->selected.data;
+  return 0;
+}
+
+/* Fields that the library writes itself. */
+static bool is_ours(const char *name)
+{
+  static const char *const ours[] = {"Connection",
+                                     "Upgrade",
+                                     "Content-Length",
+                                     "Transfer-Encoding",
+                                     "Sec-WebSocket-Accept",
+                                     "Sec-WebSocket-Protocol",
+                                     "Sec-WebSocket-Extensions"};
+  for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+    if (weir__text_equal_nocase(slice(name), slice(ours[i])))
+      return true;
+  }
+  return false;
+}
+
+int weir_request_respond_header(struct weir_request *r, const char *name, const char *value)
+{
+  if (name == NULL || value == NULL || !weir__http_is_token(slice(name)) ||
+      !weir__http_is_value(slice(value)) || is_ours(name))
+    return -EINVAL;
+  size_t len = strlen(name) + strlen(value) + 4;
+  if (len > WEIR__RESPONSE_FIELDS_MAX || r->fields.len > WEIR__RESPONSE_FIELDS_MAX - len)
+    return -ENOBUFS;
+  size_t before = r->fields.len;
+  if (weir__builder_add(&r->fields, r->pool, name, strlen(name)) != 0 ||
+      weir__builder_add(&r->fields, r->pool, ": ", 2) != 0 ||
+      weir__builder_add(&r->fields, r->pool, value, strlen(value)) != 0 ||
+      weir__builder_add(&r->fields, r->pool, "\r\n", 2) != 0) {
+    r->fields.len = before;
+    return -ENOMEM;
+  }
+  return 0;
+}
+
+int weir_request_respond_body(struct weir_request *r, const char *type, const void *data,
+                              size_t len)
+{
+  if (type == NULL || !weir__http_is_value(slice(type)) || (data == NULL && len > 0))
+    return -EINVAL;
+  r->type.len = 0;
+  r->body.len = 0;
+  if (weir__builder_add(&r->type, r->pool, type, strlen(type)) != 0 ||
+      weir__builder_add(&r->body, r->pool, data, len) != 0) {
+    r->type.len = 0;
+    return -ENOMEM;
+  }
+  return 0;
+}

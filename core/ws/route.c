@@ -1,0 +1,206 @@
+/* The table of routes: patterns to handlers, in order of precedence. */
+#include "wire/uri.h"
+#include "ws/server.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { USER_BYTES_MAX = 64 << 10 };
+
+static void *zalloc(const struct weir__sys *sys, size_t size)
+{
+  void *memory = sys->alloc(sys, size);
+  if (memory != NULL)
+    memset(memory, 0, size);
+  return memory;
+}
+
+static char *copy_string(const struct weir__sys *sys, const char *text)
+{
+  size_t size = strlen(text) + 1;
+  char *copy = sys->alloc(sys, size);
+  if (copy != NULL)
+    memcpy(copy, text, size);
+  return copy;
+}
+
+static void free_list(const struct weir__sys *sys, const char *const *list)
+{
+  for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+    sys->free(sys, (void *)(uintptr_t)list[i]);
+  sys->free(sys, (void *)(uintptr_t)list);
+}
+
+/* A copy of a NULL-terminated list of strings. */
+static int copy_list(const struct weir__sys *sys, const char *const **list)
+{
+  const char *const *from = *list;
+  size_t count = 0;
+  if (from == NULL)
+    return 0;
+  while (from[count] != NULL)
+    count++;
+  const char **copy = zalloc(sys, (count + 1) * sizeof *copy);
+  *list = copy;
+  for (size_t i = 0; copy != NULL && i < count; i++) {
+    copy[i] = copy_string(sys, from[i]);
+    if (copy[i] == NULL) {
+      free_list(sys, copy);
+      copy = NULL;
+      *list = NULL;
+    }
+  }
+  return copy == NULL ? -ENOMEM : 0;
+}
+
+static void free_route(const struct weir__sys *sys, struct weir__route *route)
+{
+  free_list(sys, route->options.protocols);
+  free_list(sys, route->options.origins);
+  sys->free(sys, route->pattern);
+  sys->free(sys, route);
+}
+
+void weir__server_free_routes(struct weir_server *server)
+{
+  for (size_t i = 0; i < server->route_count; i++)
+    free_route(server->sys, server->routes[i]);
+  server->sys->free(server->sys, server->routes);
+}
+
+static bool is_taken(const struct weir_server *server, const char *pattern, bool is_get)
+{
+  for (size_t i = 0; i < server->route_count; i++) {
+    if (server->routes[i]->is_get == is_get &&
+        weir__uri_pattern_order(server->routes[i]->pattern, pattern) == 0)
+      return true;
+  }
+  return false;
+}
+
+static int may_add(const struct weir_server *server, const char *pattern, bool is_get)
+{
+  if (pattern == NULL || !weir__uri_pattern_valid(pattern))
+    return -EINVAL;
+  if (server->address_count > 0)
+    return -EBUSY;
+  if (is_taken(server, pattern, is_get))
+    return -EEXIST;
+  return server->route_count == WEIR__ROUTES_MAX ? -ENOMEM : 0;
+}
+
+/* Puts a route in its place and takes it over. */
+static int insert(struct weir_server *server, struct weir__route *route)
+{
+  const struct weir__sys *sys = server->sys;
+  size_t count = server->route_count;
+  struct weir__route **grown = sys->alloc(sys, (count + 1) * sizeof(struct weir__route *));
+  if (grown == NULL)
+    return -ENOMEM;
+  size_t at = 0;
+  while (at < count && weir__uri_pattern_order(server->routes[at]->pattern, route->pattern) <= 0)
+    at++;
+  for (size_t i = 0; i < count; i++)
+    grown[i < at ? i : i + 1] = server->routes[i];
+  grown[at] = route;
+  sys->free(sys, server->routes);
+  server->routes = grown;
+  server->route_count = count + 1;
+  return 0;
+}
+
+static uint32_t up_to_32_bits(size_t value)
+{
+  return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+/* Fills a route from what the caller gave; what is copied so far is freed with it. */
+static int fill(const struct weir__sys *sys, struct weir__route *out, const char *pattern,
+                const struct weir_route *in)
+{
+  int error = weir__route_options_resolve(&out->options, &in->options);
+  if (error != 0)
+    return error;
+  const char *const *origins = out->options.origins;
+  out->options.origins = NULL;
+  error = copy_list(sys, &out->options.protocols);
+  if (error != 0)
+    return error;
+  out->options.origins = origins;
+  error = copy_list(sys, &out->options.origins);
+  if (error != 0)
+    return error;
+  out->pattern = copy_string(sys, pattern);
+  out->handlers = in->handlers;
+  out->user_bytes = (in->user_bytes + 15) / 16 * 16;
+  out->limits.max_message_bytes = out->options.max_message_bytes;
+  out->limits.max_fragments = up_to_32_bits(out->options.max_fragments);
+  return out->pattern == NULL ? -ENOMEM : 0;
+}
+
+static int add(struct weir_server *server, const char *pattern, const struct weir_route *in,
+               struct weir__route **out)
+{
+  const struct weir__sys *sys = server->sys;
+  struct weir__route *route = zalloc(sys, sizeof *route);
+  if (route == NULL)
+    return -ENOMEM;
+  int error = fill(sys, route, pattern, in);
+  if (error == 0)
+    error = insert(server, route);
+  if (error != 0)
+    free_route(sys, route);
+  *out = route;
+  return error;
+}
+
+int weir_server_route(struct weir_server *server, const char *path, const struct weir_route *in,
+                      void *arg)
+{
+  struct weir_route given = {0};
+  struct weir__route *route;
+  int error = may_add(server, path, false);
+  if (error != 0)
+    return error;
+  if (in == NULL || in->size < sizeof(size_t) || in->size > sizeof given)
+    return -EINVAL;
+  memcpy(&given, in, in->size);
+  if (given.user_bytes > USER_BYTES_MAX)
+    return -EINVAL;
+  error = add(server, path, &given, &route);
+  if (error != 0)
+    return error;
+  route->arg = arg;
+  if (route->user_bytes > server->user_bytes)
+    server->user_bytes = route->user_bytes;
+  return 0;
+}
+
+int weir_server_get(struct weir_server *server, const char *path,
+                    int (*handler)(struct weir_request *request, void *arg), void *arg)
+{
+  const struct weir_route nothing = {.size = sizeof nothing};
+  struct weir__route *route;
+  int error = handler == NULL ? -EINVAL : may_add(server, path, true);
+  if (error == 0)
+    error = add(server, path, &nothing, &route);
+  if (error != 0)
+    return error;
+  route->is_get = true;
+  route->get = handler;
+  route->arg = arg;
+  return 0;
+}
+
+struct weir__route *weir__server_match(const struct weir_server *server, struct weir_slice path,
+                                       bool is_get, uint16_t *index)
+{
+  for (size_t i = 0; i < server->route_count; i++) {
+    struct weir__route *route = server->routes[i];
+    if (route->is_get == is_get && weir__uri_match(route->pattern, path)) {
+      *index = (uint16_t)i;
+      return route;
+    }
+  }
+  return NULL;
+}

@@ -1,0 +1,115 @@
+/* The server's structures: routes, and a shard for each loop, which owns all that its connections
+ * share. */
+#ifndef WEIR_WS_SERVER_H
+#define WEIR_WS_SERVER_H
+
+#include <weir/server.h>
+
+#include "base/slab.h"
+#include "io/listener.h"
+#include "wire/http.h"
+#include "wire/parser.h"
+#include "ws/topic.h"
+
+#include <pthread.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+  WEIR__LOOPS_MAX = 255,
+  WEIR__ROUTES_MAX = 4096,
+  WEIR__ADDRESSES_MAX = 8,
+};
+
+/* A route, with every default filled in. */
+struct weir__route {
+  char *pattern;
+  void *arg;
+  bool is_get; /* plain GET and HEAD; else WebSocket */
+  int (*get)(struct weir_request *request, void *arg);
+
+  struct weir_handlers handlers;
+  struct weir_route_options options; /* protocols and origins are copies */
+  struct weir__parser_limits limits;
+  size_t user_bytes;
+};
+
+/* A server's part on one loop. */
+struct weir__shard {
+  struct weir_server *server;
+  struct weir_loop *loop;
+  uint32_t index;
+  bool own_loop, stopped;
+  struct weir__slab conns;
+  struct weir__topics topics;
+  struct weir__listener listeners[WEIR__ADDRESSES_MAX];
+  size_t listener_count;
+  struct weir__interrupt stop;
+  struct weir_counters counters; /* written by the loop, read relaxed by others */
+  pthread_t thread;
+};
+
+struct weir_server {
+  const struct weir__sys *sys;
+  struct weir_options options; /* with every default filled in */
+  struct weir__http_limits http_limits;
+
+  struct weir__route **routes; /* in order of precedence once listening */
+  size_t route_count;
+  size_t user_bytes; /* the most that a route wants */
+
+  int fds[WEIR__ADDRESSES_MAX]; /* the first loop's listening sockets, until a shard takes them */
+  struct weir__address addresses[WEIR__ADDRESSES_MAX];
+  size_t address_count;
+  uint16_t port;
+
+  struct weir__shard *shards;
+  uint32_t shard_count; /* atomic: set once all shards are there */
+  uint32_t stopping;    /* atomic */
+  bool attached, running;
+  pthread_mutex_t gate; /* held while threads are being started */
+};
+
+/* weir_server_new on a seam of one's own. */
+int weir__server_new(struct weir_server **server, const struct weir_options *options,
+                     const struct weir__sys *sys);
+
+/* Fills in defaults. Returns 0 or -EINVAL. */
+int weir__options_resolve(struct weir_options *out, const struct weir_options *in);
+int weir__route_options_resolve(struct weir_route_options *out,
+                                const struct weir_route_options *in);
+
+/* The first route of a kind that matches a path; *index is its place. NULL: none. */
+struct weir__route *weir__server_match(const struct weir_server *server, struct weir_slice path,
+                                       bool is_get, uint16_t *index);
+
+/* Closes the listening sockets that no shard took over. */
+void weir__server_close_listeners(struct weir_server *server);
+
+/* Frees the routes. */
+void weir__server_free_routes(struct weir_server *server);
+
+/* Sets a shard up on its loop, accepting from the descriptors given, each of which becomes -1 as it
+ * is taken over; on an error nothing is left of it. Stopping ends its connections with
+ * on_close(code); fini, outside a step, gives back the rest. */
+int weir__shard_start(struct weir__shard *shard, int *fds, size_t count);
+void weir__shard_stop(struct weir__shard *shard, int code);
+void weir__shard_fini(struct weir__shard *shard);
+
+/* Hands a line to the log hook. */
+void weir__server_log(const struct weir_server *server, enum weir_log_level level,
+                      const char *text);
+
+/* Adds to a counter of the shard's, on its loop; and reads one from anywhere. */
+static inline void weir__count(uint64_t *counter, uint64_t n)
+{
+  __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

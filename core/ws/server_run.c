@@ -1,0 +1,215 @@
+/* A server on its loops: threads of its own, or one loop of the caller's; stopping; the end. */
+#include "ws/conn.h"
+
+#include "wire/close.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+static bool is_stopping(const struct weir_server *server)
+{
+  return __atomic_load_n(&server->stopping, __ATOMIC_ACQUIRE) != 0;
+}
+
+static struct weir__shard *make_shards(struct weir_server *server, uint32_t count)
+{
+  const struct weir__sys *sys = server->sys;
+  struct weir__shard *shards = sys->alloc(sys, count * sizeof *shards);
+  if (shards == NULL)
+    return NULL;
+  memset(shards, 0, count * sizeof *shards);
+  for (uint32_t i = 0; i < count; i++) {
+    shards[i].server = server;
+    shards[i].index = i;
+  }
+  return shards;
+}
+
+/* Further sockets on the addresses of the first loop's. */
+static int join_addresses(const struct weir_server *server, int *fds)
+{
+  for (size_t i = 0; i < server->address_count; i++) {
+    fds[i] = weir__listener_open(server->sys, &server->addresses[i], (int)server->options.backlog,
+                                 true, true);
+    if (fds[i] < 0)
+      return fds[i];
+  }
+  return 0;
+}
+
+static void close_left(const struct weir_server *server, const int *fds)
+{
+  for (size_t i = 0; i < server->address_count; i++) {
+    if (fds[i] >= 0)
+      server->sys->close(server->sys, fds[i]);
+  }
+}
+
+static int start_joining(struct weir__shard *shard)
+{
+  const struct weir_server *server = shard->server;
+  int fds[WEIR__ADDRESSES_MAX];
+  for (size_t i = 0; i < WEIR__ADDRESSES_MAX; i++)
+    fds[i] = -1;
+  int error = join_addresses(server, fds);
+  if (error == 0)
+    error = weir__shard_start(shard, fds, server->address_count);
+  if (error != 0)
+    close_left(server, fds);
+  return error;
+}
+
+static int start_own(struct weir__shard *shard)
+{
+  struct weir_server *server = shard->server;
+  int error = weir__loop_new(&shard->loop, server->sys);
+  if (error != 0)
+    return error;
+  shard->own_loop = true;
+  error = shard->index == 0 ? weir__shard_start(shard, server->fds, server->address_count)
+                            : start_joining(shard);
+  if (error != 0)
+    weir_loop_free(shard->loop);
+  return error;
+}
+
+/* Takes down shards that serve nobody. */
+static void discard_shards(struct weir_server *server, struct weir__shard *shards, uint32_t count)
+{
+  for (uint32_t i = 0; i < count; i++) {
+    weir__shard_stop(&shards[i], WEIR__CLOSE_ABNORMAL);
+    weir__shard_fini(&shards[i]);
+    weir_loop_free(shards[i].loop);
+  }
+  server->sys->free(server->sys, shards);
+}
+
+/* Makes a shard with a loop for each thread to be. */
+static int start_shards(struct weir_server *server)
+{
+  uint32_t count = (uint32_t)server->options.loops;
+  struct weir__shard *shards = make_shards(server, count);
+  if (shards == NULL)
+    return -ENOMEM;
+  for (uint32_t i = 0; i < count; i++) {
+    int error = start_own(&shards[i]);
+    if (error != 0) {
+      discard_shards(server, shards, i);
+      return error;
+    }
+  }
+  server->shards = shards;
+  return 0;
+}
+
+static void serve(struct weir__shard *shard)
+{
+  while (!shard->stopped)
+    weir_loop_step(shard->loop, -1);
+}
+
+static void *thread_main(void *arg)
+{
+  struct weir__shard *shard = arg;
+  pthread_mutex_lock(&shard->server->gate); /* until all threads are known by their loops */
+  pthread_mutex_unlock(&shard->server->gate);
+  serve(shard);
+  return NULL;
+}
+
+/* Starts the threads of all loops but the first, with every signal blocked: signals are the
+ * application's. Returns how many there are; *error says why there are not more. */
+static uint32_t start_threads(struct weir_server *server, uint32_t count, int *error)
+{
+  sigset_t all, before;
+  uint32_t started = 1;
+  *error = 0;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  weir__loop_own(server->shards[0].loop, weir__sys_thread());
+  while (started < count && *error == 0) {
+    struct weir__shard *shard = &server->shards[started];
+    *error = -pthread_create(&shard->thread, NULL, thread_main, shard);
+    if (*error == 0) {
+      weir__loop_own(shard->loop, (uintptr_t)shard->thread);
+      started++;
+    }
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return started;
+}
+
+int weir_server_run(struct weir_server *server)
+{
+  int error;
+  if (server->address_count == 0)
+    return -EINVAL;
+  if (server->shards != NULL)
+    return -EBUSY;
+  error = start_shards(server);
+  if (error != 0)
+    return error;
+  uint32_t count = (uint32_t)server->options.loops;
+  pthread_mutex_lock(&server->gate);
+  uint32_t started = start_threads(server, count, &error);
+  __atomic_store_n(&server->shard_count, count, __ATOMIC_RELEASE);
+  if (error != 0 || is_stopping(server))
+    weir_server_stop(server);
+  pthread_mutex_unlock(&server->gate);
+  serve(&server->shards[0]);
+  for (uint32_t i = 1; i < started; i++)
+    pthread_join(server->shards[i].thread, NULL);
+  for (uint32_t i = started; i < count; i++)
+    weir__shard_stop(&server->shards[i], WEIR__CLOSE_ABNORMAL);
+  return error;
+}
+
+int weir_server_attach(struct weir_server *server, struct weir_loop *loop)
+{
+  if (loop == NULL || server->address_count == 0 || server->options.loops != 1)
+    return -EINVAL;
+  if (server->shards != NULL)
+    return -EBUSY;
+  struct weir__shard *shard = make_shards(server, 1);
+  if (shard == NULL)
+    return -ENOMEM;
+  shard->loop = loop;
+  int error = weir__shard_start(shard, server->fds, server->address_count);
+  if (error != 0) {
+    server->sys->free(server->sys, shard);
+    return error;
+  }
+  server->shards = shard;
+  __atomic_store_n(&server->shard_count, 1, __ATOMIC_RELEASE);
+  if (is_stopping(server))
+    weir_server_stop(server);
+  return 0;
+}
+
+void weir_server_stop(struct weir_server *server)
+{
+  __atomic_store_n(&server->stopping, 1, __ATOMIC_RELEASE);
+  uint32_t count = __atomic_load_n(&server->shard_count, __ATOMIC_ACQUIRE);
+  for (uint32_t i = 0; i < count; i++)
+    weir__loop_interrupt(server->shards[i].loop, &server->shards[i].stop);
+}
+
+void weir_server_free(struct weir_server *server)
+{
+  if (server == NULL)
+    return;
+  const struct weir__sys *sys = server->sys;
+  for (uint32_t i = 0; i < server->shard_count; i++) {
+    struct weir__shard *shard = &server->shards[i];
+    weir__shard_stop(shard, WEIR__CLOSE_ABNORMAL);
+    weir__shard_fini(shard);
+    if (shard->own_loop)
+      weir_loop_free(shard->loop);
+  }
+  weir__server_close_listeners(server);
+  sys->free(sys, server->shards);
+  weir__server_free_routes(server);
+  pthread_mutex_destroy(&server->gate);
+  sys->free(sys, server);
+}

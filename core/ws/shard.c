@@ -1,0 +1,86 @@
+/* A server's part on one loop: its listeners, its connections, its topics, and how they end. */
+#include "ws/conn.h"
+
+#include "wire/close.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void on_stop(struct weir__interrupt *interrupt)
+{
+  struct weir__shard *shard = WEIR__CONTAINER(interrupt, struct weir__shard, stop);
+  weir__shard_stop(shard, WEIR__CLOSE_GOING_AWAY);
+}
+
+static int start_listeners(struct weir__shard *shard, int *fds, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    struct weir__listener *listener = &shard->listeners[i];
+    listener->accepted = weir__conn_accepted;
+    listener->arg = shard;
+    int error = weir__listener_start(listener, shard->loop, fds[i]);
+    if (error != 0)
+      return error;
+    fds[i] = -1;
+    shard->listener_count++;
+  }
+  return 0;
+}
+
+static void stop_listeners(struct weir__shard *shard)
+{
+  for (size_t i = 0; i < shard->listener_count; i++)
+    weir__listener_stop(&shard->listeners[i]);
+}
+
+int weir__shard_start(struct weir__shard *shard, int *fds, size_t count)
+{
+  struct weir_loop *loop = shard->loop;
+  uint64_t key[2];
+  int error = loop->mem.sys->random(loop->mem.sys, key, sizeof key);
+  if (error != 0)
+    return error;
+  weir__slab_init(&shard->conns, &loop->mem, sizeof(struct weir_conn) + shard->server->user_bytes);
+  weir__topics_init(&shard->topics, &loop->mem, key);
+  loop->deadline = weir__conn_deadline;
+  if (shard->own_loop)
+    loop->busy_poll_ns = shard->server->options.busy_poll_us * 1000;
+  shard->stop.fn = on_stop;
+  weir__loop_add_interrupt(loop, &shard->stop);
+  error = start_listeners(shard, fds, count);
+  if (error != 0) {
+    weir__shard_stop(shard, WEIR__CLOSE_ABNORMAL);
+    weir__shard_fini(shard);
+  }
+  return error;
+}
+
+/* Ends every connection. Those that handlers end meanwhile are passed by; none are accepted any
+ * more. */
+static void stop_connections(struct weir__shard *shard, int code)
+{
+  const struct weir_loop *loop = shard->loop;
+  for (uint32_t i = 0; i < loop->slot_count; i++) {
+    struct weir__source *source = loop->slots[i].source;
+    if (source != NULL && source->ops == &weir__conn_ops &&
+        ((struct weir_conn *)source)->shard == shard)
+      weir__conn_stop((struct weir_conn *)source, code);
+  }
+}
+
+void weir__shard_stop(struct weir__shard *shard, int code)
+{
+  if (shard->stopped)
+    return;
+  shard->stopped = true;
+  stop_listeners(shard);
+  stop_connections(shard, code);
+}
+
+void weir__shard_fini(struct weir__shard *shard)
+{
+  weir__loop_settle(shard->loop);
+  weir__loop_remove_interrupt(shard->loop, &shard->stop);
+  weir__topics_fini(&shard->topics);
+  weir__slab_fini(&shard->conns);
+}
