@@ -1,0 +1,63 @@
+/* weir-serve: listens, says where, serves until SIGINT or SIGTERM, and prints its counts. */
+#include "serve.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct weir_server *running;
+
+static void on_signal(int number)
+{
+  (void)number;
+  weir_server_stop(running);
+}
+
+static void check(int error, const char *what)
+{
+  if (error == 0)
+    return;
+  fprintf(stderr, "weir-serve: %s: %s\n", what, weir_strerror(error));
+  exit(1);
+}
+
+static void print_log(enum weir_log_level level, const char *text, void *arg)
+{
+  static const char *const names[] = {"error", "warning", "info"};
+  (void)arg;
+  fprintf(stderr, "%s: %s\n", names[level], text);
+}
+
+static void print_counts(const struct weir_server *server)
+{
+  struct weir_counters c;
+  weir_server_counters(server, &c);
+  printf("accepted %" PRIu64 ", opened %" PRIu64 ", closed %" PRIu64 ", refused %" PRIu64
+         ", failed %" PRIu64 "\n",
+         c.accepted, c.opened, c.closed, c.refused, c.failed);
+  printf("messages: %" PRIu64 " received, %" PRIu64 " sent, %" PRIu64 " dropped\n",
+         c.messages_received, c.messages_sent, c.dropped);
+  printf("bytes: %" PRIu64 " received, %" PRIu64 " sent\n", c.bytes_received, c.bytes_sent);
+}
+
+int main(int argc, char **argv)
+{
+  static struct settings settings;
+  struct sigaction action = {.sa_handler = on_signal};
+  settings.server.size = sizeof settings.server;
+  read_arguments(&settings, argc, argv);
+  if (!settings.quiet)
+    settings.server.log = print_log;
+  check(weir_server_new(&running, &settings.server), "options");
+  check(settings.mode->add_routes(running, &settings), "routes");
+  check(weir_server_listen(running, settings.host, settings.port), "listen");
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  printf("listening on ws://127.0.0.1:%u\n", weir_server_port(running));
+  fflush(stdout);
+  check(weir_server_run(running), "run");
+  print_counts(running);
+  weir_server_free(running);
+  return 0;
+}

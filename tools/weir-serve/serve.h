@@ -1,0 +1,30 @@
+/* weir-serve: one server for conformance and load tests. Shared by its files. */
+#ifndef WEIR_TOOLS_SERVE_H
+#define WEIR_TOOLS_SERVE_H
+
+#include <weir/weir.h>
+
+/* What the command line says. */
+struct settings {
+  struct weir_options server;
+  struct weir_route_options route;
+  const struct mode *mode;
+  const char *host; /* NULL: all addresses */
+  uint16_t port;
+  int quiet;
+};
+
+/* What is done with messages. */
+struct mode {
+  const char *name, *help;
+  /* Adds the mode's routes; settings live as long as the server. Returns 0 or an error. */
+  int (*add_routes)(struct weir_server *server, struct settings *settings);
+};
+
+/* All modes, ended by one without a name. */
+extern const struct mode modes[];
+
+/* Reads the command line. On wrong arguments, or --help, says so and exits. */
+void read_arguments(struct settings *settings, int argc, char **argv);
+
+#endif
