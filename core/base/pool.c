@@ -63,13 +63,12 @@ void weir__pool_put(struct weir__pool *pool, void *buffer, size_t size)
     return;
   }
   unsigned class = class_of(size);
-  size = class_size(class);
-  if (pool->kept[class] + size > WEIR__POOL_KEEP) {
-    weir__mem_free(pool->mem, buffer, size);
+  if (pool->kept[class] + class_size(class) > WEIR__POOL_KEEP) {
+    weir__mem_free(pool->mem, buffer, class_size(class));
     return;
   }
   struct kept *kept = buffer;
   kept->next = pool->free[class];
   pool->free[class] = kept;
-  pool->kept[class] += size;
+  pool->kept[class] += class_size(class);
 }

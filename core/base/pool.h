@@ -30,7 +30,7 @@ void weir__pool_fini(struct weir__pool *pool);
  * from the system as they are. NULL when there is no memory. */
 void *weir__pool_get(struct weir__pool *pool, size_t want, size_t *got);
 
-/* Gives a buffer back with the size that was wanted or that got said; NULL is allowed. */
+/* Gives a buffer back with the size that got said or the one that was wanted; NULL is allowed. */
 void weir__pool_put(struct weir__pool *pool, void *buffer, size_t size);
 
 #ifdef __cplusplus
