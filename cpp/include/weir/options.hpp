@@ -37,7 +37,7 @@ struct log_event {
   template <class F> static void call(weir_log_level level, const char *text, void *arg) noexcept
   {
     try {
-      (*static_cast<F *>(arg))(static_cast<log_level>(level), std::string_view(text));
+      static_cast<box *>(arg)->get<F>()(static_cast<log_level>(level), std::string_view(text));
     } catch (...) { // there is nowhere left to log it
     }
   }

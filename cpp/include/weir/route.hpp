@@ -25,15 +25,15 @@ namespace detail
 /* The log's callable; without one, lines go nowhere. */
 struct logger {
   weir_log_fn *entry = nullptr;
-  closure callable;
+  box callable;
 
-  void write(const char *where, const char *what) const noexcept
+  void write(const char *where, const char *what) noexcept
   {
     if (entry == nullptr)
       return;
     char line[256];
     std::snprintf(line, sizeof(line), "exception in %s: %s", where, what);
-    entry(WEIR_LOG_ERROR, line, callable.get());
+    entry(WEIR_LOG_ERROR, line, &callable);
   }
 };
 
@@ -55,9 +55,9 @@ inline constexpr std::array<const char *, handler_count> handler_names = {
 
 /* What a route's arg points to. */
 struct route_state {
-  std::array<closure, handler_count> callables;
+  std::array<box, handler_count> callables;
   void (*on_error)(weir_conn *, int, const char *, void *) = nullptr;
-  const logger *log = nullptr;
+  logger *log = nullptr;
 };
 
 inline route_state &state_of(void *arg) noexcept
@@ -67,7 +67,7 @@ inline route_state &state_of(void *arg) noexcept
 
 template <class F> F &callable_of(void *arg, handler which) noexcept
 {
-  return *static_cast<F *>(state_of(arg).callables[which].get());
+  return state_of(arg).callables[which].get<F>();
 }
 
 /* Inside a catch block: calls use(what) with the sentence of the exception in flight. */
@@ -82,23 +82,25 @@ template <class Use> void with_current_exception(Use use) noexcept
   }
 }
 
-inline void log_exception(const logger *log, const char *where) noexcept
+inline void log_exception(logger *log, const char *where) noexcept
 {
   with_current_exception([&](const char *what) { log->write(where, what); });
 }
 
-/* Inside a catch block: an exception left a handler of the connection, which fails with 1011. */
+/* Inside a catch block: an exception left a handler of the connection, which closes with 1011. The
+ * error handler is told once: not when the connection was closing already. */
 [[gnu::cold, gnu::noinline]] inline void fail(weir_conn *conn, void *arg, handler which) noexcept
 {
   constexpr int internal_error = 1011; // RFC 6455 section 7.4.1
   route_state &state = state_of(arg);
   with_current_exception([&](const char *what) {
     state.log->write(handler_names[which], what);
-    if (state.on_error != nullptr && which != error_handler)
+    int returned = weir_conn_close(conn, internal_error, nullptr);
+    if (returned == -ENOMEM)
+      weir_conn_abort(conn);
+    if (returned != -EALREADY && state.on_error != nullptr && which != error_handler)
       state.on_error(conn, -internal_error, what, arg);
   });
-  if (weir_conn_close(conn, internal_error, nullptr) == -ENOMEM)
-    weir_conn_abort(conn);
 }
 
 /* Runs a handler's call, so that no exception enters C. */
@@ -219,14 +221,15 @@ template <class User> struct close_event {
 } // namespace detail
 
 /* The handlers of a route, each of which may be left out, and its options; meant for designated
- * initialisers. struct weir_handlers says when each is called; all run on the connection's loop.
+ * initialisers. struct weir_handlers says when each is called; all run on the connection's loop,
+ * and so on several threads at once where a server has several loops.
  *
  * User is what the application keeps inside each connection, at most 64 KiB aligned to 16: default-
  * constructed before upgrade (an exception refuses with 500), destroyed after close.
  *
  * An exception that leaves upgrade refuses with 500. One that leaves another handler is written to
- * the log, given to error as close code 1011 with its what(), and the connection is closed with
- * 1011. */
+ * the log, the connection is closed with 1011, and error gets that code with the exception's
+ * what(); on a connection that is closing already, the log alone. */
 template <class User = void> struct route {
   /* int (request &, User &), without the User on a route<>: 0 accepts, -HTTP status refuses */
   detail::slot<detail::upgrade_event<User>> upgrade = {};
@@ -289,7 +292,7 @@ template <class User> weir_handlers handlers_of(const route<User> &given) noexce
 }
 
 /* Moves a route's callables to where its handlers look for them. */
-template <class User> std::unique_ptr<route_state> take_state(route<User> &given, const logger *log)
+template <class User> std::unique_ptr<route_state> take_state(route<User> &given, logger *log)
 {
   auto state = std::make_unique<route_state>();
   state->callables = {given.upgrade.take(),  given.open.take(),  given.message.take(),

@@ -22,7 +22,7 @@ namespace detail
 /* A handler of plain GET requests with what it needs beside. */
 template <class F> struct get_state {
   F callable;
-  const logger *log;
+  logger *log;
 
   static int answer(request &, int status) noexcept
   {
@@ -238,17 +238,15 @@ private:
     native.max_uri_bytes = options.max_uri_bytes;
     native.busy_poll_us = options.busy_poll_us;
     native.log = log_->entry;
-    native.log_arg = log_->callable.get();
+    native.log_arg = &log_->callable;
     return native;
   }
 
   /* Keeps an object as long as the server; returns it. */
   template <class T> void *own(std::unique_ptr<T> object)
   {
-    void *kept = object.get();
-    owned_.push_back({nullptr, {[](void *owned) { delete static_cast<T *>(owned); }}});
-    owned_.back().reset(object.release());
-    return kept;
+    owned_.emplace_back(std::move(object));
+    return owned_.back().get();
   }
 
   static const char *const *list(const std::vector<const char *> &strings) noexcept
@@ -257,7 +255,7 @@ private:
   }
 
   std::unique_ptr<detail::logger> log_;
-  std::vector<detail::closure> owned_;
+  std::vector<std::shared_ptr<void>> owned_;
   std::unique_ptr<weir_server, release> native_; // the last member: freed first, it uses the others
 };
 

@@ -1,36 +1,97 @@
 /* Private: how a callable of any type becomes a C function pointer and its void *arg.
  *
- * A closure owns one callable on the heap. What calls it is a function template instantiated for
- * the callable's type, with exactly the signature that the C table wants: C's one indirect call
- * lands in it, and from there the callable is inlined. */
+ * A box holds one callable of a forgotten type. What calls it is a function template instantiated
+ * for the callable's type, with exactly the signature that the C table wants: C's one indirect call
+ * lands in it, and from there the callable is inlined. Small callables stand in the box itself, so
+ * that nothing is chased to reach what they captured. */
 #ifndef WEIR_SLOT_HPP
 #define WEIR_SLOT_HPP
 
+#include <cstddef>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
 namespace weir::detail
 {
 
-/* Deletes what a closure owns, whose type only it remembers. */
-struct closure_release {
-  void (*destroy)(void *) = nullptr;
-  void operator()(void *object) const
-  {
-    destroy(object);
-  }
-};
-
-/* Owns one object of a forgotten type. */
-using closure = std::unique_ptr<void, closure_release>;
-
-template <class T> closure make_closure(T &&object)
+/* Holds one object of any type, or none; get<T>() must name the type that it was made with. */
+class box
 {
-  using stored = std::decay_t<T>;
-  return {new stored(std::forward<T>(object)),
-          {[](void *owned) { delete static_cast<stored *>(owned); }}};
-}
+public:
+  box() noexcept = default;
+  template <class T>
+  requires(!std::is_same_v<std::decay_t<T>, box>) explicit box(T &&object)
+      : relocate_(relocate<std::decay_t<T>>)
+  {
+    using kept = std::decay_t<T>;
+    if constexpr (is_small<kept>)
+      ::new (bytes_) kept(std::forward<T>(object));
+    else
+      ::new (bytes_) std::unique_ptr<kept>(new kept(std::forward<T>(object)));
+  }
+  box(box &&other) noexcept
+  {
+    take(other);
+  }
+  box &operator=(box &&other) noexcept
+  {
+    if (this != &other) {
+      clear();
+      take(other);
+    }
+    return *this;
+  }
+  ~box()
+  {
+    clear();
+  }
+
+  template <class T> T &get() noexcept
+  {
+    if constexpr (is_small<T>)
+      return *at<T>(bytes_);
+    else
+      return **at<std::unique_ptr<T>>(bytes_);
+  }
+
+private:
+  static constexpr std::size_t small_bytes = 32;
+  template <class T>
+  static constexpr bool
+      is_small = sizeof(T) <= small_bytes &&
+                 alignof(T) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<T>;
+
+  template <class T> static T *at(std::byte *bytes) noexcept
+  {
+    return std::launder(reinterpret_cast<T *>(bytes));
+  }
+
+  /* Moves what is in the bytes to others, or nowhere: either way it is gone from where it was. */
+  template <class T> static void relocate(std::byte *from, std::byte *to) noexcept
+  {
+    using stored = std::conditional_t<is_small<T>, T, std::unique_ptr<T>>;
+    if (to != nullptr)
+      ::new (to) stored(std::move(*at<stored>(from)));
+    std::destroy_at(at<stored>(from));
+  }
+
+  void take(box &other) noexcept
+  {
+    relocate_ = std::exchange(other.relocate_, nullptr);
+    if (relocate_ != nullptr)
+      relocate_(other.bytes_, bytes_);
+  }
+  void clear() noexcept
+  {
+    if (relocate_ != nullptr)
+      std::exchange(relocate_, nullptr)(bytes_, nullptr);
+  }
+
+  alignas(std::max_align_t) std::byte bytes_[small_bytes];
+  void (*relocate_)(std::byte *from, std::byte *to) noexcept = nullptr;
+};
 
 /* A handler slot, empty or holding a callable that the event accepts. An event names its C
  * signature and gives, for a callable's type, the function that C is to call:
@@ -45,7 +106,7 @@ public:
 
   template <class F>
   requires(!std::is_same_v<F, slot> && Event::template accepts<F>) slot(F callable)
-      : entry_(Event::template call<F>), closure_(make_closure(std::move(callable)))
+      : entry_(Event::template call<F>), callable_(std::move(callable))
   {
   }
 
@@ -56,14 +117,14 @@ public:
   }
 
   /* Gives the callable away; the slot is done with. */
-  closure take() noexcept
+  box take() noexcept
   {
-    return std::move(closure_);
+    return std::move(callable_);
   }
 
 private:
   typename Event::entry *entry_ = nullptr;
-  closure closure_;
+  box callable_;
 };
 
 } // namespace weir::detail

@@ -19,12 +19,15 @@ class bytes_view
 {
 public:
   constexpr bytes_view() noexcept = default;
-  template <std::convertible_to<std::string_view> T> bytes_view(const T &text) noexcept
+  template <std::convertible_to<std::string_view> T>
+  bytes_view(const T &text) noexcept : bytes_view(std::string_view(text))
   {
-    std::string_view view = text;
-    data_ = view.data();
-    size_ = view.size();
   }
+  template <std::convertible_to<std::span<const std::byte>> T>
+  bytes_view(const T &bytes) noexcept : bytes_view(std::span<const std::byte>(bytes))
+  {
+  }
+  bytes_view(std::string_view text) noexcept : data_(text.data()), size_(text.size()) {}
   bytes_view(std::span<const std::byte> bytes) noexcept : data_(bytes.data()), size_(bytes.size())
   {
   }
