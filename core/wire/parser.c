@@ -82,12 +82,14 @@ static int judge_header(const struct weir__parser *parser, const struct weir__pa
   return (size_t)size <= have ? size : 0;
 }
 
-/* Unmasks a piece of text and validates it as what follows the text before. */
-static inline int open_text(struct weir__utf8 *utf8, uint32_t key, struct weir__event *event)
+/* Unmasks a piece of text and validates it as what follows the text before; last: it must end with
+ * a whole character. */
+static inline int open_text(struct weir__utf8 *utf8, uint32_t key, bool last,
+                            struct weir__event *event)
 {
   if (UNLIKELY(weir__unmask_text(event->data, event->len, key, utf8) != event->len))
     return refuse(event, WEIR__CLOSE_INVALID_PAYLOAD, "text is not UTF-8");
-  if (UNLIKELY(event->last && !weir__utf8_complete(utf8)))
+  if (UNLIKELY(last && !weir__utf8_complete(utf8)))
     return refuse(event, WEIR__CLOSE_INVALID_PAYLOAD, "text ends inside a character");
   return event->kind;
 }
@@ -154,7 +156,7 @@ static int next_piece(struct weir__parser *parser, struct weir__input *input,
   if (event->remaining == 0)
     end_frame(parser, event);
   if (event->opcode == WEIR__TEXT && !event->rsv1)
-    return open_text(&parser->utf8, key, event);
+    return open_text(&parser->utf8, key, event->last, event);
   weir__unmask(event->data, event->len, key);
   return event->kind;
 }
@@ -231,7 +233,7 @@ static inline int whole_message(struct weir__parser *parser, const struct weir__
   event->first = true;
   event->last = true;
   if (header->first & WEIR__TEXT)
-    return open_text(&parser->utf8, header->key, event);
+    return open_text(&parser->utf8, header->key, true, event);
   weir__unmask(data, header->length, header->key);
   return WEIR__EVENT_DATA;
 }

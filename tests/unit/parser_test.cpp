@@ -350,6 +350,9 @@ void expect_refused(const std::vector<row> &rows)
     ASSERT_EQ(expected.error, -r.code);
     ASSERT_EQ(expected.error_at, r.at);
     expect_same_everywhere(r.stream, r.with);
+    std::string gone_on = r.stream + std::string(300, '\0');
+    expect_same(gone_on, {}, expected, r.with);
+    expect_same(gone_on, {r.at - 1}, expected, r.with);
     if (::testing::Test::HasFatalFailure())
       return;
   }
@@ -516,6 +519,16 @@ TEST(Parser, UnlimitedHasNoEnd)
   ASSERT_TRUE(feeder.feed(header(FIN, 0xFF, most, KEY) + "payload"));
   EXPECT_EQ(feeder.result().frames.back().payload.size(), 7u);
   EXPECT_EQ(feeder.fault, nullptr);
+}
+
+TEST(Parser, ComparesLengthsWithoutOverflow)
+{
+  const naive::settings with = limited(UINT64_MAX - 1);
+  naive::feeder feeder(with);
+  ASSERT_TRUE(feeder.feed(masked(BINARY, "x")));
+  feeder.parser.message_bytes = UINT64_MAX - 5;
+  EXPECT_FALSE(feeder.feed(header(FIN, 0xFF, "\0\0\0\0\0\1\0\0"s)));
+  EXPECT_EQ(feeder.result().error, -1009);
 }
 
 TEST(Parser, ReadsNothingFromAnEmptyInput)
