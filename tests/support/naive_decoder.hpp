@@ -295,6 +295,8 @@ private:
       fault = "kind is not what was returned";
     if (event.data < before || event.data + event.len != input.at || input.at > input.end)
       fault = "piece is not within its input";
+    if (event.remaining != weir__parser_due(&parser))
+      fault = "due is not what remains";
     if (event.last && event.remaining != 0)
       fault = "last before the end of the frame";
     if (open_)

@@ -487,6 +487,22 @@ TEST(Parser, GivesNoEventBeforeThePayloadUnlessItIsEmpty)
   EXPECT_EQ(feeder.fault, nullptr);
 }
 
+TEST(Parser, KnowsWhatIsDueOfTheFrameInHand)
+{
+  naive::feeder feeder;
+  std::string stream = masked(BINARY, std::string(300, 'x')) + masked(FIN | PING, "ping");
+  const struct {
+    std::size_t fed; // bytes in all
+    std::uint64_t due;
+  } rows[] = {{1, 0}, {7, 0}, {8, 300}, {9, 299}, {307, 1}, {308, 0}, {313, 0}, {314, 4}, {318, 0}};
+  EXPECT_EQ(weir__parser_due(&feeder.parser), 0u);
+  for (const auto &row : rows) {
+    ASSERT_TRUE(feeder.feed(stream.substr(feeder.fed, row.fed - feeder.fed)));
+    EXPECT_EQ(weir__parser_due(&feeder.parser), row.due) << row.fed;
+  }
+  EXPECT_EQ(feeder.fault, nullptr);
+}
+
 TEST(Parser, HandsOutAWholeFrameAsOneEvent)
 {
   naive::feeder feeder;
