@@ -16,6 +16,10 @@ struct sys_fake {
   size_t fail_at = 0;          // the allocation that fails, counted from 1; 0: none
   uint64_t clock_ns = 0;       // 0: the real one
 
+  // Instead of the kernel's, where set.
+  std::function<int()> accept4;
+  std::function<int(epoll_event *events, int timeout_ms)> epoll_wait;
+
   sys_fake()
   {
     sys.alloc = [](const weir__sys *self, size_t size) -> void * {
@@ -32,6 +36,20 @@ struct sys_fake {
     sys.now_ns = [](const weir__sys *self) {
       auto &fake = of(self);
       return fake.clock_ns != 0 ? fake.clock_ns : weir__sys_linux.now_ns(&weir__sys_linux);
+    };
+  }
+
+  // The functions above are asked from now on.
+  void intercept()
+  {
+    sys.accept4 = [](const weir__sys *self, int fd, int flags) {
+      auto &fake = of(self);
+      return fake.accept4 ? fake.accept4() : weir__sys_linux.accept4(&weir__sys_linux, fd, flags);
+    };
+    sys.epoll_wait = [](const weir__sys *self, int epfd, epoll_event *events, int max, int ms) {
+      auto &fake = of(self);
+      return fake.epoll_wait ? fake.epoll_wait(events, ms)
+                             : weir__sys_linux.epoll_wait(&weir__sys_linux, epfd, events, max, ms);
     };
   }
 
