@@ -70,7 +70,7 @@ DEBUG_LIB := $(BUILD)/debug/libweir.a
 
 TOOLS := $(sort $(patsubst tools/%/,%,$(dir $(wildcard tools/*/*.c tools/*/*.cpp))))
 CXX_EXAMPLES := $(patsubst cpp/examples/%.cpp,%,$(wildcard cpp/examples/*.cpp))
-C_EXAMPLES := $(patsubst core/examples/%.c,%,$(wildcard core/examples/*.c))
+C_EXAMPLES := $(filter-out page,$(patsubst core/examples/%.c,%,$(wildcard core/examples/*.c)))
 PROGRAMS := $(addprefix $(BUILD)/bin/,$(TOOLS) $(CXX_EXAMPLES) $(C_EXAMPLES:%=%-c))
 objects = $(addsuffix .o,$(basename $(1:%=$(BUILD)/obj/%)))
 tool_objects = $(call objects,$(wildcard tools/$1/*.c tools/$1/*.cpp))
@@ -96,6 +96,10 @@ $(CXX_EXAMPLES:%=$(BUILD)/bin/%): $(BUILD)/bin/%: $(BUILD)/obj/cpp/examples/%.o 
 	$(link) $(LIBS)
 $(C_EXAMPLES:%=$(BUILD)/bin/%-c): $(BUILD)/bin/%-c: $(BUILD)/obj/core/examples/%.o $(LIB)
 	$(link) $(LIBS)
+
+# The page that the chat examples serve, embedded.
+$(BUILD)/bin/chat $(BUILD)/bin/chat-c: $(BUILD)/obj/core/examples/page.o
+$(BUILD)/obj/core/examples/page.o: core/examples/page.html
 
 # ---- objects: obj/ optimised, debug/ with assertions and what the tests are made of
 

@@ -140,7 +140,8 @@ private:
 };
 
 /* A timer on a loop, exact to a millisecond. Move-only; the destructor stops it, and may run inside
- * the timer's own callable. Loop thread. */
+ * the timer's own callable. It must go before its loop does: on a server's loop, before run()
+ * returns, as it does inside a connection's User. Loop thread. */
 class timer
 {
 public:
