@@ -1,0 +1,145 @@
+// Options: defaults, bounds, and structures of earlier versions; routes: patterns and their
+// precedence.
+#include "ws/server.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace
+{
+
+TEST(Options, ZeroMeansTheDocumentedDefault)
+{
+  struct weir_options out;
+  ASSERT_EQ(weir__options_resolve(&out, nullptr), 0);
+  EXPECT_EQ(out.loops, 1u);
+  EXPECT_EQ(out.handshake_timeout_ms, 10000u);
+  EXPECT_EQ(out.max_header_bytes, 16384u);
+  struct weir_route_options route, none = {};
+  ASSERT_EQ(weir__route_options_resolve(&route, &none), 0);
+  EXPECT_EQ(route.max_message_bytes, 1u << 20);
+  EXPECT_EQ(route.max_queued_bytes, 1u << 20);
+  EXPECT_EQ(route.max_queued_messages, 4096u);
+  EXPECT_EQ(route.ping_interval_ms, 30000u);
+  EXPECT_EQ(route.pong_timeout_ms, 20000u);
+  EXPECT_EQ(route.idle_timeout_ms, WEIR_OFF);
+}
+
+TEST(Options, AnEarlierVersionsStructureIsUnderstood)
+{
+  struct weir_options in = {}, out;
+  in.loops = 3;
+  in.backlog = 7; // behind the size given: not there
+  in.size = offsetof(struct weir_options, backlog);
+  ASSERT_EQ(weir__options_resolve(&out, &in), 0);
+  EXPECT_EQ(out.loops, 3u);
+  EXPECT_EQ(out.backlog, 4096u);
+}
+
+TEST(Options, OutOfBoundsIsRefused)
+{
+  struct weir_options out, in = {};
+  for (size_t size : {size_t{0}, size_t{7}, sizeof in + 1}) {
+    in.size = size;
+    EXPECT_EQ(weir__options_resolve(&out, &in), -EINVAL) << size;
+  }
+  in.size = sizeof in;
+  in.loops = 256;
+  EXPECT_EQ(weir__options_resolve(&out, &in), -EINVAL);
+  in.loops = 0;
+  in.max_header_fields = 129;
+  EXPECT_EQ(weir__options_resolve(&out, &in), -EINVAL);
+  struct weir_route_options route, wrong = {};
+  wrong.size = sizeof wrong;
+  wrong.queue_policy = 2;
+  EXPECT_EQ(weir__route_options_resolve(&route, &wrong), -EINVAL);
+}
+
+class Routes : public testing::Test
+{
+protected:
+  void SetUp() override
+  {
+    ASSERT_EQ(weir_server_new(&server, nullptr), 0);
+  }
+  void TearDown() override
+  {
+    weir_server_free(server);
+  }
+
+  int add(const char *pattern)
+  {
+    struct weir_route route = {};
+    route.size = sizeof route;
+    return weir_server_route(server, pattern, &route, nullptr);
+  }
+
+  std::string match(const std::string &path, bool is_get = false)
+  {
+    uint16_t index;
+    const struct weir__route *route =
+        weir__server_match(server, {path.data(), path.size()}, is_get, &index);
+    return route == nullptr ? "" : route->pattern;
+  }
+
+  struct weir_server *server = nullptr;
+};
+
+TEST_F(Routes, GoByPrecedenceNotByOrder)
+{
+  for (const char *pattern : {"*", "/chat/*", "/chat/:room", "/chat/lobby", "/"})
+    ASSERT_EQ(add(pattern), 0) << pattern;
+  EXPECT_EQ(match("/chat/lobby"), "/chat/lobby");
+  EXPECT_EQ(match("/chat/other"), "/chat/:room");
+  EXPECT_EQ(match("/chat/other/deep"), "/chat/*");
+  EXPECT_EQ(match("/"), "/");
+  EXPECT_EQ(match("/else"), "*");
+}
+
+TEST_F(Routes, OfTwoKindsShareAPath)
+{
+  auto get = [](struct weir_request *, void *) { return 200; };
+  ASSERT_EQ(add("/both"), 0);
+  ASSERT_EQ(weir_server_get(server, "/both", get, nullptr), 0);
+  EXPECT_EQ(match("/both", true), "/both");
+  EXPECT_EQ(match("/both", false), "/both");
+  EXPECT_EQ(weir_server_get(server, "/both", get, nullptr), -EEXIST);
+}
+
+TEST_F(Routes, ThatAreWrongAreRefused)
+{
+  struct weir_route route = {};
+  EXPECT_EQ(add("chat"), -EINVAL);
+  EXPECT_EQ(add("/*/more"), -EINVAL);
+  EXPECT_EQ(add("/a"), 0);
+  EXPECT_EQ(add("/a"), -EEXIST);
+  EXPECT_EQ(weir_server_route(server, "/b", nullptr, nullptr), -EINVAL);
+  EXPECT_EQ(weir_server_route(server, "/b", &route, nullptr), -EINVAL);
+  route.size = sizeof route;
+  route.user_bytes = (64 << 10) + 1;
+  EXPECT_EQ(weir_server_route(server, "/b", &route, nullptr), -EINVAL);
+  EXPECT_EQ(weir_server_get(server, "/c", nullptr, nullptr), -EINVAL);
+  ASSERT_EQ(weir_server_listen(server, "127.0.0.1", 0), 0);
+  EXPECT_EQ(add("/late"), -EBUSY);
+}
+
+TEST_F(Routes, CopyTheirLists)
+{
+  std::string protocol = "chat.v1", origin = "https://example.org";
+  const char *protocols[] = {protocol.c_str(), nullptr}, *origins[] = {origin.c_str(), nullptr};
+  struct weir_route route = {};
+  route.size = sizeof route;
+  route.options.size = sizeof route.options;
+  route.options.protocols = protocols;
+  route.options.origins = origins;
+  ASSERT_EQ(weir_server_route(server, "/", &route, nullptr), 0);
+  protocol.assign("xxxxxxx");
+  origin.assign("xxxxxxxxxxxxxxxxxxx");
+  EXPECT_STREQ(server->routes[0]->options.protocols[0], "chat.v1");
+  EXPECT_STREQ(server->routes[0]->options.origins[0], "https://example.org");
+}
+
+} // namespace
