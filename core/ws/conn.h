@@ -79,13 +79,14 @@ struct weir_conn {
   uint32_t opened : 1;    /* on_open ran, on_close has not */
   uint32_t close_due : 1; /* on_close is due, from work */
   uint32_t paused : 1;
-  uint32_t pinged : 1;    /* a ping was sent since bytes last came */
-  uint32_t drain_due : 1; /* on_drain is due when the queue is empty */
-  uint32_t fin_sent : 1;  /* the sending direction is shut down */
-  uint32_t broken : 1;    /* nothing can be sent any more */
-  uint32_t user_init : 1; /* user_fini is due */
-  uint32_t routed : 1;    /* route is valid */
-  uint32_t served : 1;    /* HTTP: a request was answered on it */
+  uint32_t pinged : 1;     /* a ping was sent since bytes last came */
+  uint32_t drain_due : 1;  /* on_drain is due when the queue is empty */
+  uint32_t fin_sent : 1;   /* the sending direction is shut down */
+  uint32_t input_done : 1; /* LINGER: the peer sent FIN */
+  uint32_t broken : 1;     /* nothing can be sent any more */
+  uint32_t user_init : 1;  /* user_fini is due */
+  uint32_t routed : 1;     /* route is valid */
+  uint32_t served : 1;     /* HTTP: a request was answered on it */
   uint32_t own_protocol : 1;
 
   /* cold */
@@ -147,8 +148,10 @@ void weir__conn_flush(struct weir_conn *c);
 void weir__conn_tell_drained(struct weir_conn *c);
 bool weir__conn_can_flush(const struct weir_conn *c);
 
-/* Frees the outbox and what is in it; and all of it that no byte was sent of. */
+/* Frees the outbox and what is in it; what waits for the end of a message begun; and all that no
+ * byte was sent of. */
 void weir__conn_drop_outbox(struct weir_conn *c);
+void weir__conn_drop_held(struct weir_conn *c);
 void weir__conn_drop_unsent(struct weir_conn *c);
 
 /* conn_close.c: whether the application may send a Close frame with a code and a reason. */
@@ -167,6 +170,10 @@ void weir__conn_fail_later(struct weir_conn *c, int code);
 /* The transport ended: on_close(1006) if it is due, then the end. error is 0 for FIN, else -errno.
  */
 void weir__conn_lost(struct weir_conn *c, int error, const char *what);
+
+/* The peer sent FIN: an answer that is still queued is flushed first (RFC 6455 section 7.1.1), else
+ * the connection is lost. */
+void weir__conn_input_ended(struct weir_conn *c);
 
 /* All is said: flush, FIN, discard, close. */
 void weir__conn_linger(struct weir_conn *c);

@@ -76,6 +76,7 @@ int weir_conn_close(struct weir_conn *c, int code, const char *reason)
 void weir__conn_linger(struct weir_conn *c)
 {
   weir__conn_drop_inbox(c);
+  weir__conn_drop_held(c);
   c->paused = 0;
   begin_closing(c, WEIR__CONN_LINGER);
   c->discarded = 0;
@@ -170,6 +171,22 @@ void weir__conn_lost(struct weir_conn *c, int error, const char *what)
   }
   if (c->state != WEIR__CONN_DEAD)
     weir__conn_end(c);
+}
+
+void weir__conn_input_ended(struct weir_conn *c)
+{
+  bool answering = c->state == WEIR__CONN_HTTP || c->state == WEIR__CONN_LINGER;
+  if (!answering || c->outbox == NULL || c->broken) {
+    weir__conn_flush(c);
+    weir__conn_lost(c, 0, "");
+    return;
+  }
+  if (c->state == WEIR__CONN_HTTP) {
+    weir__http_drop(c);
+    weir__conn_linger(c);
+  }
+  c->input_done = 1;
+  c->stream.source.readable = 0;
 }
 
 void weir__conn_end(struct weir_conn *c)

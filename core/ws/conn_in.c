@@ -306,7 +306,11 @@ static bool receive(struct weir_conn *c, size_t *bytes, size_t *frames)
   ssize_t n = c->stream.ops->recv(&c->stream, sys, at, room);
   if (n == -EAGAIN)
     return false;
-  if (n <= 0) {
+  if (n == 0) {
+    weir__conn_input_ended(c);
+    return false;
+  }
+  if (n < 0) {
     weir__conn_lost(c, (int)n, "the connection was lost");
     return false;
   }

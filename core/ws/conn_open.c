@@ -29,7 +29,8 @@ static void finish_lingering(struct weir_conn *c)
   if (c->state != WEIR__CONN_LINGER || c->outbox != NULL || c->fin_sent)
     return;
   c->fin_sent = 1;
-  if (c->broken || c->stream.ops->shutdown(&c->stream, weir__conn_loop(c)->mem.sys) != 0)
+  if (c->broken || c->input_done ||
+      c->stream.ops->shutdown(&c->stream, weir__conn_loop(c)->mem.sys) != 0)
     weir__conn_end(c);
 }
 
@@ -41,6 +42,7 @@ static void conn_work(struct weir__source *source)
     return;
   weir__conn_flush(c);
   weir__conn_tell_drained(c);
+  weir__conn_settle(c);
   finish_lingering(c);
   if (c->state == WEIR__CONN_DEAD)
     return;

@@ -32,10 +32,10 @@ static struct weir__outbox *outbox_of(struct weir_conn *c)
   return c->outbox;
 }
 
-static void drop_held(struct weir_conn *c)
+void weir__conn_drop_held(struct weir_conn *c)
 {
   struct weir__outbox *out = c->outbox;
-  if (out->held == NULL)
+  if (out == NULL || out->held == NULL)
     return;
   weir__outq_clear(out->held, pool_of(c));
   weir__pool_put(pool_of(c), out->held, sizeof *out->held);
@@ -46,7 +46,7 @@ void weir__conn_drop_outbox(struct weir_conn *c)
 {
   if (c->outbox == NULL)
     return;
-  drop_held(c);
+  weir__conn_drop_held(c);
   weir__outq_clear(&c->outbox->queue, pool_of(c));
   weir__pool_put(pool_of(c), c->outbox, sizeof *c->outbox);
   c->outbox = NULL;
@@ -56,7 +56,7 @@ void weir__conn_drop_unsent(struct weir_conn *c)
 {
   if (c->outbox == NULL)
     return;
-  drop_held(c);
+  weir__conn_drop_held(c);
   weir__outq_cut(&c->outbox->queue, pool_of(c));
 }
 
@@ -338,7 +338,7 @@ int weir_conn_send_begin(struct weir_conn *c, enum weir_opcode opcode, const voi
   out->held = held; /* first, so that a flush that makes room keeps the outbox */
   int error = queue_fragment(c, (uint8_t)opcode, data, len);
   if (error != 0 && c->outbox != NULL)
-    drop_held(c);
+    weir__conn_drop_held(c);
   return error;
 }
 
@@ -369,7 +369,7 @@ int weir_conn_send_end(struct weir_conn *c, const void *data, size_t len)
   if (error != 0) /* what waited behind is lost, and the peer must not go on without it */
     weir_conn_abort(c);
   else
-    drop_held(c);
+    weir__conn_drop_held(c);
   return error;
 }
 

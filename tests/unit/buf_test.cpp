@@ -11,7 +11,7 @@ namespace
 
 TEST(buf, begins_behind_its_room)
 {
-  weir__buf *buf = weir__buf_new(14, 100);
+  weir__buf *buf = weir__buf_new(&weir__sys_linux, 14, 100);
   ASSERT_NE(buf, nullptr);
   EXPECT_EQ(buf->refs, 1u);
   EXPECT_EQ(buf->begin, 14u);
@@ -23,10 +23,10 @@ TEST(buf, begins_behind_its_room)
 
 TEST(buf, refuses_what_does_not_fit)
 {
-  EXPECT_EQ(weir__buf_new(14, SIZE_MAX), nullptr);
-  EXPECT_EQ(weir__buf_new(14, SIZE_MAX - 14), nullptr);
-  EXPECT_EQ(weir__buf_new(0, PTRDIFF_MAX), nullptr);
-  weir__buf *buf = weir__buf_new(0, 1);
+  EXPECT_EQ(weir__buf_new(&weir__sys_linux, 14, SIZE_MAX), nullptr);
+  EXPECT_EQ(weir__buf_new(&weir__sys_linux, 14, SIZE_MAX - 14), nullptr);
+  EXPECT_EQ(weir__buf_new(&weir__sys_linux, 0, PTRDIFF_MAX), nullptr);
+  weir__buf *buf = weir__buf_new(&weir__sys_linux, 0, 1);
   EXPECT_EQ(weir__buf_grow(buf, SIZE_MAX), nullptr);
   EXPECT_EQ(weir__buf_grow(buf, PTRDIFF_MAX), nullptr);
   weir__buf_unref(buf);
@@ -34,7 +34,7 @@ TEST(buf, refuses_what_does_not_fit)
 
 TEST(buf, keeps_its_bytes_when_it_grows)
 {
-  weir__buf *buf = weir__buf_new(10, 5);
+  weir__buf *buf = weir__buf_new(&weir__sys_linux, 10, 5);
   std::memcpy(weir__buf_bytes(buf) + buf->end, "hello", 5);
   buf->end += 5;
   buf = weir__buf_grow(buf, 100000);
@@ -50,7 +50,7 @@ TEST(buf, keeps_its_bytes_when_it_grows)
 // The sanitizers see a count that is wrong.
 TEST(buf, lives_until_the_last_of_many_threads_lets_go)
 {
-  weir__buf *buf = weir__buf_new(0, 1);
+  weir__buf *buf = weir__buf_new(&weir__sys_linux, 0, 1);
   *weir__buf_bytes(buf) = 7;
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; i++)

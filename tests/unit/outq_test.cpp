@@ -53,7 +53,7 @@ protected:
   // A share of a buffer that holds these bytes; the caller's.
   weir__share *share(const std::string &bytes)
   {
-    weir__buf *buf = weir__buf_new(0, bytes.size());
+    weir__buf *buf = weir__buf_new(&weir__sys_linux, 0, bytes.size());
     std::memcpy(weir__buf_bytes(buf), bytes.data(), bytes.size());
     weir__share *made = weir__share_new(&b.pool, buf);
     weir__buf_unref(buf);
@@ -277,7 +277,7 @@ TEST_F(outq, splice_and_push_change_nothing_without_memory)
   EXPECT_EQ(other.bytes, 5u);
   weir__outq_clear(&other, &b.pool);
   weir__share_unref(&b.pool, made);
-  weir__buf *buf = weir__buf_new(0, 1);
+  weir__buf *buf = weir__buf_new(&weir__sys_linux, 0, 1);
   weir__pool_fini(&b.pool);
   fake.fail_at = fake.allocations + 1;
   EXPECT_EQ(weir__share_new(&b.pool, buf), nullptr);
