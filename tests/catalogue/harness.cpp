@@ -1,0 +1,444 @@
+#include "catalogue/harness.hpp"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <regex>
+#include <time.h>
+
+namespace catalogue
+{
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/* The C handlers: each makes its record, then calls the test's hook. */
+struct thunks {
+  static server &at(void *arg)
+  {
+    return *static_cast<server *>(arg);
+  }
+
+  template <typename Change> static void note(void *arg, weir_conn *conn, Change change)
+  {
+    server &s = at(arg);
+    std::lock_guard<std::mutex> hold(s.lock_);
+    record &r = s.of(conn);
+    if (r.opens != 1 || !r.closes.empty())
+      s.wrong_.push_back("a handler was called before on_open or after on_close");
+    change(r);
+    s.changed_.notify_all();
+  }
+
+  static int upgrade(weir_request *request, void *, void *arg)
+  {
+    return at(arg).on_.upgrade ? at(arg).on_.upgrade(request) : 0;
+  }
+
+  static void open(weir_conn *conn, void *arg)
+  {
+    server &s = at(arg);
+    {
+      weir_peer peer = {};
+      weir_conn_peer(conn, &peer);
+      std::lock_guard<std::mutex> hold(s.lock_);
+      record &r = s.of(conn);
+      r.id = weir_conn_id_of(conn);
+      r.opens++;
+      s.live_++;
+      s.ids_[peer.port] = r.id;
+      s.changed_.notify_all();
+    }
+    if (s.on_.open)
+      s.on_.open(conn);
+  }
+
+  static void message(weir_conn *conn, const weir_message *message, void *arg)
+  {
+    note(arg, conn, [&](record &r) {
+      r.messages.emplace_back(static_cast<const char *>(message->data),
+                              std::min<size_t>(message->len, 4096));
+    });
+    if (at(arg).on_.message)
+      at(arg).on_.message(conn, message);
+    else
+      weir_conn_send_message(conn, message);
+  }
+
+  static void fragment(weir_conn *conn, const weir_message *piece, void *arg)
+  {
+    note(arg, conn, [](record &) {});
+    at(arg).on_.fragment(conn, piece);
+  }
+
+  static void ping(weir_conn *conn, weir_slice payload, void *arg)
+  {
+    note(arg, conn, [&](record &r) { r.pings.emplace_back(payload.data, payload.len); });
+    if (at(arg).on_.ping)
+      at(arg).on_.ping(conn, payload);
+  }
+
+  static void pong(weir_conn *conn, weir_slice payload, void *arg)
+  {
+    note(arg, conn, [&](record &r) { r.pongs.emplace_back(payload.data, payload.len); });
+    if (at(arg).on_.pong)
+      at(arg).on_.pong(conn, payload);
+  }
+
+  static void drain(weir_conn *conn, void *arg)
+  {
+    note(arg, conn, [](record &r) { r.drains++; });
+    if (at(arg).on_.drain)
+      at(arg).on_.drain(conn);
+  }
+
+  static void error(weir_conn *conn, int error, const char *what, void *arg)
+  {
+    note(arg, conn, [&](record &r) {
+      r.errors.push_back(error);
+      r.whats.emplace_back(what);
+    });
+    if (at(arg).on_.error)
+      at(arg).on_.error(conn, error, what);
+  }
+
+  static void close(weir_conn *conn, int code, weir_slice reason, void *arg)
+  {
+    server &s = at(arg);
+    note(arg, conn, [&](record &r) {
+      r.closes.push_back(code);
+      if (reason.data != nullptr)
+        r.reason.assign(reason.data, reason.len);
+      s.live_--;
+    });
+    if (s.on_.close)
+      s.on_.close(conn, code, reason);
+  }
+
+  static int user_init(void *, void *arg)
+  {
+    return at(arg).on_.user_init ? at(arg).on_.user_init() : 0;
+  }
+
+  static void user_fini(void *, void *arg)
+  {
+    if (at(arg).on_.user_fini)
+      at(arg).on_.user_fini();
+  }
+
+  static void echo(weir_conn *conn, const weir_message *message, void *)
+  {
+    weir_conn_send_message(conn, message);
+  }
+};
+
+server::server(setup setup) : on_(setup.on)
+{
+  listen(setup);
+  std::promise<void> ready;
+  thread_ = std::thread([&] { serve(ready); });
+  ready.get_future().wait();
+  bystander_ = std::make_unique<client>(port_);
+  bystander_->upgrade(request{}.with_line("GET /bystander HTTP/1.1"));
+  expect_undisturbed();
+}
+
+server::~server()
+{
+  if (bystander_)
+    expect_undisturbed();
+  on_loop([this] { done_ = true; });
+  thread_.join();
+  judge();
+}
+
+void server::listen(const setup &setup)
+{
+  weir_options options = setup.options;
+  options.size = sizeof options;
+  EXPECT_EQ(weir_server_new(&server_, &options), 0);
+  weir_route route = {};
+  route.size = sizeof route;
+  route.user_bytes = on_.user_init || on_.user_fini ? 16 : 0;
+  route.options = setup.route;
+  route.options.size = sizeof route.options;
+  route.handlers = {thunks::upgrade, thunks::open, thunks::message, nullptr,
+                    thunks::ping,    thunks::pong, thunks::drain,   thunks::error,
+                    thunks::close,   nullptr,      nullptr};
+  if (on_.fragment)
+    route.handlers.on_fragment = thunks::fragment;
+  if (route.user_bytes > 0) {
+    route.handlers.user_init = thunks::user_init;
+    route.handlers.user_fini = thunks::user_fini;
+  }
+  EXPECT_EQ(weir_server_route(server_, "/", &route, this), 0);
+  weir_route aside = {};
+  aside.size = sizeof aside;
+  aside.options.size = sizeof aside.options;
+  aside.options.no_broadcast = 1;
+  aside.handlers.on_message = thunks::echo;
+  EXPECT_EQ(weir_server_route(server_, "/bystander", &aside, this), 0);
+  EXPECT_EQ(weir_server_listen(server_, "127.0.0.1", 0), 0);
+  port_ = weir_server_port(server_);
+}
+
+/* The loop's thread. What is still open at the end is closed by weir_server_stop. */
+void server::serve(std::promise<void> &ready)
+{
+  EXPECT_EQ(weir_loop_new(&loop_), 0);
+  EXPECT_EQ(weir_server_attach(server_, loop_), 0);
+  ready.set_value();
+  while (!done_)
+    weir_loop_step(loop_, -1);
+  weir_server_stop(server_);
+  auto until = steady_clock::now() + patience;
+  for (bool busy = true; busy && steady_clock::now() < until;) {
+    weir_loop_step(loop_, 1);
+    std::lock_guard<std::mutex> hold(lock_);
+    busy = live_ > 0;
+  }
+  weir_server_free(server_);
+  weir_loop_free(loop_);
+}
+
+/* What must hold of every connection that ever was. */
+void server::judge() const
+{
+  for (const auto &[id, r] : records_) {
+    EXPECT_EQ(r.opens, 1) << "on_open of one connection";
+    EXPECT_EQ(r.closes.size(), 1u) << "on_close of one connection";
+    EXPECT_LE(r.errors.size(), 1u) << "on_error of one connection";
+    for (const std::string &what : r.whats)
+      EXPECT_NE(what, "") << "on_error's sentence";
+  }
+  for (const std::string &what : wrong_)
+    ADD_FAILURE() << what;
+}
+
+record &server::of(weir_conn *conn)
+{
+  return records_[weir_conn_id_of(conn)];
+}
+
+client server::open(const request &head, int receive_buffer)
+{
+  client out(port_, receive_buffer);
+  out.upgrade(head);
+  wait(out, "on_open", [](const record &r) { return r.opens == 1; });
+  return out;
+}
+
+bool server::drip(client &to, std::string_view bytes)
+{
+  for (char byte : bytes) {
+    uint64_t before = counters().bytes_received;
+    int available = to.available();
+    if (!to.send({&byte, 1}))
+      return false;
+    auto until = steady_clock::now() + milliseconds(20);
+    while (counters().bytes_received == before && to.available() == available && !to.ended() &&
+           steady_clock::now() < until)
+      sched_yield();
+  }
+  return true;
+}
+
+void server::on_loop(const std::function<void()> &fn)
+{
+  struct job {
+    const std::function<void()> &fn;
+    std::promise<void> done;
+  } job = {fn, {}};
+  auto run = [](void *arg) {
+    auto *it = static_cast<struct job *>(arg);
+    it->fn();
+    it->done.set_value();
+  };
+  ASSERT_EQ(weir_loop_post(loop_, run, &job), 0);
+  job.done.get_future().wait();
+}
+
+weir_conn *server::find(const client &of) const
+{
+  weir_conn_id id = seen(of).id;
+  return id == 0 ? nullptr : weir_conn_find(server_, loop_, id);
+}
+
+record server::seen(const client &of) const
+{
+  std::lock_guard<std::mutex> hold(lock_);
+  auto id = ids_.find(of.port());
+  return id == ids_.end() ? record{} : records_.at(id->second);
+}
+
+bool server::wait(const client &of, const char *what,
+                  const std::function<bool(const record &)> &holds)
+{
+  std::unique_lock<std::mutex> hold(lock_);
+  bool held = changed_.wait_for(hold, patience, [&] {
+    auto id = ids_.find(of.port());
+    return id != ids_.end() && holds(records_.at(id->second));
+  });
+  EXPECT_TRUE(held) << "waited in vain for " << what;
+  return held;
+}
+
+bool server::wait_closed(const client &of)
+{
+  return wait(of, "on_close", [](const record &r) { return !r.closes.empty(); });
+}
+
+bool server::poll(const char *what, const std::function<bool()> &holds) const
+{
+  auto until = steady_clock::now() + patience;
+  while (!holds()) {
+    if (steady_clock::now() > until) {
+      ADD_FAILURE() << "waited in vain for " << what;
+      return false;
+    }
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  return true;
+}
+
+void server::expect_undisturbed()
+{
+  SCOPED_TRACE("the bystander");
+  expect_echo(*bystander_, "still here " + std::to_string(++said_));
+}
+
+weir_counters server::counters() const
+{
+  weir_counters out = {};
+  EXPECT_EQ(weir_server_counters(server_, &out), 0);
+  return out;
+}
+
+std::chrono::nanoseconds server::cpu_time()
+{
+  clockid_t clock;
+  timespec now = {};
+  EXPECT_EQ(pthread_getcpuclockid(thread_.native_handle(), &clock), 0);
+  EXPECT_EQ(clock_gettime(clock, &now), 0);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+const char *name(delivery how)
+{
+  return how == delivery::whole ? "whole" : how == delivery::bytes ? "byte by byte" : "trailed";
+}
+
+void deliver(server &at, client &from, std::string_view attack, delivery how)
+{
+  if (how == delivery::bytes) {
+    EXPECT_TRUE(at.drip(from, attack)) << "the server did not let the attack be sent";
+    return;
+  }
+  std::string all(attack);
+  if (how == delivery::trailed)
+    all.append(1 << 20, 'x');
+  EXPECT_TRUE(from.send(all)) << "the server did not let the attack be sent";
+}
+
+namespace
+{
+
+void expect_ordered_end(client &from)
+{
+  EXPECT_EQ(static_cast<int>(from.wait_end()), static_cast<int>(ending::finished))
+      << "0: FIN, 1: RST, 2: nothing";
+  EXPECT_EQ(from.discarded(), 0u) << "bytes behind the answer";
+}
+
+response refused_once(server &at, const std::string &request, int status,
+                      const std::string &pattern, delivery how)
+{
+  weir_counters before = at.counters();
+  client attacker(at.port());
+  deliver(at, attacker, request, how);
+  at.expect_undisturbed();
+  response answer = attacker.read_response().value_or(response{});
+  EXPECT_EQ(answer.status, status) << answer.body;
+  EXPECT_TRUE(answer.has_token("Connection", "close"));
+  EXPECT_NE(answer.body, "");
+  EXPECT_TRUE(std::regex_search(answer.body, std::regex(pattern, std::regex::icase)))
+      << "\"" << answer.body << "\" does not speak of " << pattern;
+  expect_ordered_end(attacker);
+  at.expect_undisturbed();
+  weir_counters after = at.counters();
+  EXPECT_EQ(after.opened, before.opened);
+  EXPECT_EQ(after.refused, before.refused + 1);
+  return answer;
+}
+
+} // namespace
+
+response expect_refused(server &at, const std::string &request, int status,
+                        const std::string &pattern)
+{
+  response answer;
+  for (delivery how : deliveries) {
+    SCOPED_TRACE(name(how));
+    answer = refused_once(at, request, status, pattern, how);
+    if (testing::Test::HasFailure())
+      break;
+  }
+  return answer;
+}
+
+void expect_failure(server &at, client &from, int code)
+{
+  std::optional<frame> got;
+  while ((got = from.read_frame()) && got->opcode() != close_frame)
+    ;
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->first, fin | close_frame);
+  EXPECT_EQ(got->close_code(), code) << got->close_reason();
+  EXPECT_NE(got->close_reason(), "");
+  expect_ordered_end(from);
+  ASSERT_TRUE(at.wait_closed(from));
+  record r = at.seen(from);
+  EXPECT_EQ(r.errors, std::vector<int>{-code});
+  EXPECT_EQ(r.closes, std::vector<int>{code});
+}
+
+void expect_failed(server &at, const std::string &attack, int code, const std::string &before)
+{
+  for (delivery how : deliveries) {
+    SCOPED_TRACE(name(how));
+    client attacker = at.open();
+    attacker.send(before);
+    uint64_t failed = at.counters().failed;
+    deliver(at, attacker, attack, how);
+    at.expect_undisturbed();
+    expect_failure(at, attacker, code);
+    EXPECT_EQ(at.counters().failed, failed + 1);
+    at.expect_undisturbed();
+    if (testing::Test::HasFailure())
+      break;
+  }
+}
+
+void expect_close(server &at, client &from, int code)
+{
+  std::optional<frame> got = from.read_frame();
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->first, fin | close_frame);
+  EXPECT_EQ(got->close_code(), code);
+  expect_ordered_end(from);
+  ASSERT_TRUE(at.wait_closed(from));
+  record r = at.seen(from);
+  EXPECT_EQ(r.errors, std::vector<int>{});
+  EXPECT_EQ(r.closes, std::vector<int>{code});
+}
+
+void expect_echo(client &from, std::string_view message)
+{
+  ASSERT_TRUE(from.send(masked(fin | text, message)));
+  std::optional<frame> got = from.read_frame();
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->first, fin | text);
+  EXPECT_EQ(got->payload, message);
+}
+
+} // namespace catalogue
