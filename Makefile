@@ -117,8 +117,8 @@ $(BUILD)/debug/%.o: %.c $(STAMPS)
 $(BUILD)/debug/%.o: %.cpp $(STAMPS)
 	$(CORE_CXX) $(OPT_DEBUG) -DWEIR_DEBUG -Icore -Itests
 $(BUILD)/obj/llhttp/%.o: $(LLHTTP_SHARE)/llhttp/%.c $(STAMPS)
-	@mkdir -p $(@D)
-	$(CC) -O2 -g -fvisibility=hidden -DLLHTTP_STRICT_MODE=1 $(LLHTTP_CFLAGS) -c $< -o $@
+	@mkdir -p $(@D) && echo '$(CC) $<' && $(CC) -O2 -g -fvisibility=hidden -DLLHTTP_STRICT_MODE=1 \
+	  $(LLHTTP_CFLAGS) -c $< -o $@
 
 # A stamp changes when its text does.
 $(BUILD)/flags.stamp: TEXT = $(CC) $(C_FLAGS) $(CFLAGS) $(CXX) $(CXX_FLAGS) $(CXXFLAGS) \
@@ -175,7 +175,7 @@ fuzz-run: $(FUZZ_BIN)
 
 # ---- suites
 
-.PHONY: tests unit sim catalogue clients snippets cross
+.PHONY: tests unit sim catalogue threads clients snippets cross
 tests: $(TEST_BIN) $(REPLAY_BIN)
 unit: $(call test_binaries,unit) $(REPLAY_BIN)
 	$(RUN_TESTS) $(call test_binaries,unit) $(REPLAY)
@@ -186,6 +186,12 @@ catalogue: $(call test_binaries,catalogue) programs
 snippets:
 	@$(MAKE) --no-print-directory install PREFIX=$(abspath $(BUILD))/installed DESTDIR=
 	$(RUN_TESTS) $(addprefix --command ,$(wildcard tests/snippets/run))
+
+# For the thread sanitizer: every test that has to do with threads.
+THREAD_TESTS := $(patsubst tests/%.cpp,$(BUILD)/tests/%,$(shell \
+  grep -liE 'thread|harness' $(TEST_BIN:$(BUILD)/%=%.cpp) /dev/null))
+threads: $(THREAD_TESTS) programs
+	$(RUN_TESTS) $(THREAD_TESTS)
 
 # Real clients; what npm installs is pinned by the lock file.
 NPM := $(patsubst %/package.json,%/node_modules/.stamp,$(wildcard tests/clients/package.json))
@@ -200,10 +206,11 @@ CROSS := $(if $(wildcard tests/unit/mask_cross_main.cpp),$(BUILD)/cross/mask_cro
 CROSS_SRC := $(wildcard core/wire/mask*.c core/wire/utf8*.c)
 CROSS_OBJ := $(CROSS_SRC:%.c=$(BUILD)/cross/%.o)
 $(BUILD)/cross/%.o: %.c $(BUILD)/flags.stamp | need-test
-	@mkdir -p $(@D)
-	aarch64-linux-gnu-gcc -std=gnu11 -O2 $(WARN) $(DEPS) -Icore/include -Icore -c $< -o $@
+	@mkdir -p $(@D) && echo 'aarch64-linux-gnu-gcc $<' && \
+	  aarch64-linux-gnu-gcc -std=gnu11 -O2 $(WARN) $(DEPS) -Icore/include -Icore -c $< -o $@
 $(CROSS): tests/unit/mask_cross_main.cpp $(CROSS_OBJ)
-	aarch64-linux-gnu-g++ -std=c++20 -O2 $(WARN) -Icore/include -Icore -static -o $@ $^
+	@echo 'aarch64-linux-gnu-g++ -o $@' && \
+	  aarch64-linux-gnu-g++ -std=c++20 -O2 $(WARN) -Icore/include -Icore -static -o $@ $^
 cross: $(CROSS)
 	$(RUN_TESTS) $(CROSS:%=--command 'qemu-aarch64 %')
 
@@ -219,8 +226,8 @@ bench: benches
 
 # ---- what people call
 
-SUITES := unit sim catalogue clients snippets cross
-.PHONY: run test check test-mutants lint format install clean
+SUITES ?= unit sim catalogue clients snippets cross
+.PHONY: run test suites check test-mutants lint format install clean
 run:
 	@tools/deps build
 	@$(MAKE) --no-print-directory $(BUILD)/bin/chat
@@ -228,15 +235,16 @@ run:
 
 test:
 	@tools/deps test
+	@$(MAKE) --no-print-directory suites
+
+suites:
 	@rm -f $(SUITES:%=$(BUILD)/results/%)
 	@$(MAKE) --no-print-directory programs tests
-	@for s in $(SUITES); do $(MAKE) --no-print-directory $$s; done; \
+	@for suite in $(SUITES); do $(MAKE) --no-print-directory $$suite; done; \
 	  tools/run-tests --sum $(BUILD)/results:$(subst $(space),$(comma),$(SUITES))
 
 check: lint
-	@$(MAKE) --no-print-directory programs tests
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory sim
+	@$(MAKE) --no-print-directory SUITES='unit sim' suites
 
 test-mutants: catalogue
 	tests/catalogue/run-mutants
@@ -251,13 +259,14 @@ format: need-check
 	  -o -name '*.inc' -print)
 
 install: lib
-	install -d $(DESTDIR)$(PREFIX)/include/weir $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 core/include/weir/*.h $(wildcard cpp/include/weir/*.hpp) \
+	@install -d $(DESTDIR)$(PREFIX)/include/weir $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	@install -m 644 core/include/weir/*.h $(wildcard cpp/include/weir/*.hpp) \
 	  $(DESTDIR)$(PREFIX)/include/weir
-	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
-	printf '%s\n' 'Name: weir' 'Description: WebSocket server library' 'Version: $(VERSION)' \
+	@install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
+	@printf '%s\n' 'Name: weir' 'Description: WebSocket server library' 'Version: $(VERSION)' \
 	  'Cflags: -I$(PREFIX)/include' 'Libs: -L$(PREFIX)/lib -lweir $(LIBS)' \
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
+	@echo 'installed below $(DESTDIR)$(PREFIX)'
 VERSION = $(shell sed -n 's/^.define WEIR_VERSION "\(.*\)"/\1/p' core/include/weir/version.h)
 
 clean:

@@ -114,17 +114,20 @@ inline int plant_twice(int x)
 """
 
 PLANTS = {
-    "core/wire/plant_io.c": (["include_directions"], '#include "io/buf.h"\n'),
-    "core/io/plant_wire.c": (["include_directions"], '#include "wire/close.h"\n'),
-    "core/base/plant_ws.c": (["include_directions"], '#include "io/buf.h"\n'),
+    "core/io/plant_io.h": ([], HEADER.format("struct plant;\n")),
+    "core/wire/plant_wire.h": ([], HEADER.format("struct plant;\n")),
+    "core/wire/plant_io.c": (["include_directions"], '#include "io/plant_io.h"\n'),
+    "core/io/plant_wire.c": (["include_directions"], '#include "wire/plant_wire.h"\n'),
+    "core/base/plant_io.c": (["include_directions"], '#include "io/plant_io.h"\n'),
     "core/ws/plant_near.c": (["include_directions"], '#include "plant_near.h"\n'),
     "core/ws/plant_near.h": ([], HEADER.format("struct plant;\n")),
     "core/include/weir/plant_private.h": (
-        ["include_directions", "headers_alone"], HEADER.format('#include "base/list.h"\n')),
+        ["include_directions", "headers_alone"], HEADER.format('#include "io/plant_io.h"\n')),
     "cpp/include/weir/plant_private.hpp": (
         ["include_directions"], HEADER.format("#include <sys/epoll.h>\n")),
     "core/wire/plant_kernel.c": (["include_directions"], "#include <unistd.h>\n"),
-    "core/wire/plant_sys.c": (["wire_is_pure"], '#include "base/mem.h"\n'),
+    "core/base/plant_sys.h": ([], HEADER.format('#include "base/sys.h"\n')),
+    "core/wire/plant_sys.c": (["wire_is_pure"], '#include "base/plant_sys.h"\n'),
     "core/ws/plant_ring_a.h": (["include_cycles"], HEADER.format('#include "ws/plant_ring_b.h"\n')),
     "core/ws/plant_ring_b.h": (
         ["include_cycles"],
