@@ -100,7 +100,7 @@ static void pause_accepting(struct weir__listener *listener)
     take_reserve(listener);
   }
   listener->resting = true;
-  listener->paused++;
+  __atomic_store_n(&listener->paused, listener->paused + 1, __ATOMIC_RELAXED);
   weir_timer_start(listener->pause, WEIR__ACCEPT_PAUSE_MS, 0);
 }
 

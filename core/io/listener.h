@@ -22,7 +22,7 @@ struct weir__listener {
   struct weir_timer *pause; /* runs while accepting pauses */
   int reserve;              /* the descriptor in reserve; -1: none */
   bool resting;             /* it pauses */
-  uint64_t paused;          /* times that it paused */
+  uint64_t paused;          /* times that it paused; other threads read it relaxed */
 
   void *arg; /* the owner's */
 

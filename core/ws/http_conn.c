@@ -255,6 +255,7 @@ static void answer(struct weir_conn *c, struct weir_request *request, bool head_
   weir__count(&c->shard->counters.requests, 1);
   c->served = 1;
   c->since_tick = weir__conn_tick(c);
+  weir__conn_arm(c);
   if (respond(c, status, &response) != 0)
     weir__conn_drop_outbox(c);
   else if (keep)

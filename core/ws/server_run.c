@@ -9,7 +9,14 @@
 
 static bool is_stopping(const struct weir_server *server)
 {
-  return __atomic_load_n(&server->stopping, __ATOMIC_ACQUIRE) != 0;
+  return __atomic_load_n(&server->stopping, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* From here on other threads find the shards. Either this thread sees that the server stops, or the
+ * one that stops it sees the shards: both write before they read, in one order for all. */
+static void publish_shards(struct weir_server *server, uint32_t count)
+{
+  __atomic_store_n(&server->shard_count, count, __ATOMIC_SEQ_CST);
 }
 
 static struct weir__shard *make_shards(struct weir_server *server, uint32_t count)
@@ -153,7 +160,7 @@ int weir_server_run(struct weir_server *server)
   uint32_t count = (uint32_t)server->options.loops;
   pthread_mutex_lock(&server->gate);
   uint32_t started = start_threads(server, count, &error);
-  __atomic_store_n(&server->shard_count, count, __ATOMIC_RELEASE);
+  publish_shards(server, count);
   if (error != 0 || is_stopping(server))
     weir_server_stop(server);
   pthread_mutex_unlock(&server->gate);
@@ -181,7 +188,7 @@ int weir_server_attach(struct weir_server *server, struct weir_loop *loop)
     return error;
   }
   server->shards = shard;
-  __atomic_store_n(&server->shard_count, 1, __ATOMIC_RELEASE);
+  publish_shards(server, 1);
   if (is_stopping(server))
     weir_server_stop(server);
   return 0;
@@ -189,8 +196,8 @@ int weir_server_attach(struct weir_server *server, struct weir_loop *loop)
 
 void weir_server_stop(struct weir_server *server)
 {
-  __atomic_store_n(&server->stopping, 1, __ATOMIC_RELEASE);
-  uint32_t count = __atomic_load_n(&server->shard_count, __ATOMIC_ACQUIRE);
+  __atomic_store_n(&server->stopping, 1, __ATOMIC_SEQ_CST);
+  uint32_t count = __atomic_load_n(&server->shard_count, __ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < count; i++)
     weir__loop_interrupt(server->shards[i].loop, &server->shards[i].stop);
 }

@@ -98,8 +98,8 @@ WEIR_ANY_THREAD int weir_server_listen(struct weir_server *server, const char *h
 WEIR_ANY_THREAD uint16_t weir_server_port(const struct weir_server *server);
 
 /* Serves until weir_server_stop: the first loop on the calling thread, the others on threads of
- * their own. Returns 0 once stopped, -EINVAL (not listening), -EBUSY (running, or attached to a
- * loop), or -errno of a thread or a loop that could not be made. */
+ * their own. Returns 0 once stopped, -EINVAL (not listening), -EBUSY (it runs or ran, or is
+ * attached to a loop), or -errno of a thread or a loop that could not be made. */
 WEIR_ANY_THREAD int weir_server_run(struct weir_server *server);
 
 /* Serves on a loop of the caller's instead of weir_server_run, from now on until weir_server_stop
