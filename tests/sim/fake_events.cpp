@@ -105,10 +105,10 @@ int kernel::epoll_wait(int epfd, struct epoll_event *events, int max, int timeou
   if (n == 0)
     now_ = std::max(now_, until);
   if (now_ - began >= NS_PER_MS)
-    progress();
+    idle_waits_ = 0;
   for (int i = 0; i < n; ++i)
-    note("epoll_wait(%d) -> %#x for %#llx", timeout_ms, events[i].events,
-         static_cast<unsigned long long>(events[i].data.u64));
+    note("epoll_wait(%ld) -> events %#lx for %#lx", timeout_ms, events[i].events,
+         static_cast<long>(events[i].data.u64));
   return distort(events, n, max);
 }
 

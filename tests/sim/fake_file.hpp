@@ -179,6 +179,10 @@ public:
   {
     return reset_by_server_;
   }
+  bool has_urgent() const
+  {
+    return urgent_;
+  }
   size_t peer_pending() const
   {
     return tx_.size();

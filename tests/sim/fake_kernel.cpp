@@ -1,5 +1,6 @@
 #include "fake_kernel.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstdarg>
@@ -80,26 +81,40 @@ kernel::kernel(uint64_t seed) : roll(seed)
   seam_functions::sockets(seam_.sys);
   seam_functions::the_rest(seam_.sys);
   seam_.self = this;
+  const char *lines = std::getenv("WEIR_SIM_TRACE");
+  lines_.resize(std::max(1, lines != nullptr ? std::atoi(lines) : 80));
   files_.resize(3, std::make_shared<reserve_file>(*this)); // stdin, stdout, stderr
 }
 
-void kernel::note(const char *format, ...)
+void kernel::note(const char *format, long a, long b, long c)
 {
-  char text[160];
-  int head = std::snprintf(text, sizeof text, "%12.6f ms  ",
-                           static_cast<double>(now_) / static_cast<double>(NS_PER_MS));
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(text + head, sizeof text - static_cast<size_t>(head), format, arguments);
-  va_end(arguments);
-  lines_[noted_++ % lines_.size()] = text;
+  line &l = lines_[noted_++ % lines_.size()];
+  l.at = now_;
+  l.format = format;
+  l.a = a;
+  l.b = b;
+  l.c = c;
+}
+
+void kernel::note(const std::string &text)
+{
+  note(nullptr);
+  lines_[(noted_ - 1) % lines_.size()].text = text;
 }
 
 std::string kernel::trace() const
 {
   std::string all;
-  for (size_t i = noted_ > lines_.size() ? noted_ - lines_.size() : 0; i < noted_; ++i)
-    all += lines_[i % lines_.size()] + "\n";
+  char text[200];
+  for (size_t i = noted_ > lines_.size() ? noted_ - lines_.size() : 0; i < noted_; ++i) {
+    const line &l = lines_[i % lines_.size()];
+    double ms = static_cast<double>(l.at) / static_cast<double>(NS_PER_MS);
+    std::snprintf(text, sizeof text, "%12.6f ms  ", ms);
+    all += text;
+    if (l.format != nullptr)
+      std::snprintf(text, sizeof text, l.format, l.a, l.b, l.c);
+    all += (l.format != nullptr ? std::string(text) : l.text) + "\n";
+  }
   return all;
 }
 
@@ -110,7 +125,7 @@ void kernel::blame(const char *format, ...)
   va_start(arguments, format);
   std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  note("BLAME: %s", text);
+  note("BLAME: " + std::string(text));
   blames.emplace_back(text);
 }
 
@@ -306,7 +321,7 @@ int kernel::accept4(int fd, int flags)
   if (listener->pending.empty())
     return -EAGAIN;
   if (int error = accept_fault(); error != 0) {
-    note("accept4 -> %s", std::strerror(error));
+    note("accept4 -> error %ld", error);
     if (error == EAGAIN)
       after(roll.below(NS_PER_MS), [this, fd] {
         if (auto *f = dynamic_cast<listener_file *>(files_[static_cast<size_t>(fd)].get()))
@@ -315,7 +330,7 @@ int kernel::accept4(int fd, int flags)
     return -error;
   }
   int got = install(listener->pending.front());
-  note("accept4 -> %d (client port %u)", got, listener->pending.front()->port);
+  note("accept4 -> %ld (client port %ld)", got, listener->pending.front()->port);
   if (got < 0)
     return got;
   listener->pending.pop_front();
@@ -334,7 +349,7 @@ ssize_t kernel::recv(int fd, void *data, size_t len, int flags)
   if (roll.chance(faults.interrupt))
     return -EINTR;
   ssize_t n = socket->recv(data, len);
-  note("recv(%d, %zu) -> %zd", fd, len, n);
+  note("recv(%ld, %ld) -> %ld", fd, static_cast<long>(len), n);
   if (n != -EAGAIN)
     progress();
   return n;
@@ -351,7 +366,7 @@ ssize_t kernel::sendmsg(int fd, const struct msghdr *message, int flags)
   if (roll.chance(faults.interrupt))
     return -EINTR;
   ssize_t n = socket->send(*message);
-  note("sendmsg(%d, %zu pieces) -> %zd", fd, message->msg_iovlen, n);
+  note("sendmsg(%ld, %ld pieces) -> %ld", fd, static_cast<long>(message->msg_iovlen), n);
   if (n != -EAGAIN)
     progress();
   return n;
@@ -361,7 +376,7 @@ int kernel::shutdown(int fd, int how)
 {
   tick();
   auto *socket = get<tcp_socket>(fd, "shutdown");
-  note("shutdown(%d)", fd);
+  note("shutdown(%ld)", fd);
   return socket == nullptr ? -EBADF : socket->shutdown(how);
 }
 
@@ -371,7 +386,7 @@ int kernel::close(int fd)
   file *f = get<file>(fd, "close");
   if (f == nullptr || fd < 3)
     return -EBADF;
-  note("close(%d) %s", fd, f->kind());
+  note("close(%ld)", fd);
   while (!f->watches.empty())
     f->watches.front()->owner->forget(f);
   std::shared_ptr<file> last = std::move(files_[static_cast<size_t>(fd)]);

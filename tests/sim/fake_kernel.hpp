@@ -9,7 +9,6 @@
 #include "dice.hpp"
 #include "fake_file.hpp"
 
-#include <array>
 #include <unordered_map>
 
 namespace sim
@@ -59,7 +58,7 @@ public:
     return now_ / NS_PER_MS;
   }
 
-  // Something came of a call; so the loop is not spinning.
+  // Something came of a call: the loop is not spinning, and the world is not stuck.
   void progress()
   {
     idle_waits_ = 0;
@@ -70,8 +69,10 @@ public:
     return progressed_;
   }
 
-  // Writes a line of the trace; keeps the last ones.
-  void note(const char *format, ...) __attribute__((format(printf, 2, 3)));
+  // Writes a line of the trace, which keeps the last ones (WEIR_SIM_TRACE=n: so many); the format
+  // stays where it is and takes %ld only: it is worked out when somebody reads it.
+  void note(const char *format, long a = 0, long b = 0, long c = 0);
+  void note(const std::string &text);
   std::string trace() const;
 
   // A call that no correct program makes.
@@ -162,7 +163,14 @@ private:
   size_t heap_bytes_ = 0;
   uint64_t idle_waits_ = 0, progressed_ = 0;
   uint16_t next_port_ = 20000;
-  std::array<std::string, 96> lines_;
+
+  struct line {
+    uint64_t at;
+    const char *format; // NULL: the text
+    long a, b, c;
+    std::string text;
+  };
+  std::vector<line> lines_;
   size_t noted_ = 0;
 };
 

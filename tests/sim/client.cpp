@@ -1,0 +1,384 @@
+#include "client.hpp"
+
+#include <algorithm>
+
+namespace sim
+{
+
+namespace
+{
+// The example of RFC 6455 section 1.3.
+constexpr const char *KEY = "dGhlIHNhbXBsZSBub25jZQ==";
+constexpr const char *ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+uint64_t big_endian(std::string_view bytes)
+{
+  uint64_t n = 0;
+  for (char c : bytes)
+    n = n << 8 | static_cast<unsigned char>(c);
+  return n;
+}
+} // namespace
+
+std::string encode_frame(bool fin, int opcode, uint32_t key, std::string_view payload)
+{
+  std::string frame;
+  frame += static_cast<char>((fin ? 0x80 : 0) | opcode);
+  size_t n = payload.size();
+  size_t width = n < 126 ? 0 : n < 65536 ? 2 : 8;
+  frame += static_cast<char>(0x80 | (width == 0 ? n : width == 2 ? 126 : 127));
+  for (size_t i = width; i-- > 0;)
+    frame += static_cast<char>(n >> (8 * i));
+  char mask[4];
+  for (int i = 0; i < 4; ++i)
+    frame += mask[i] = static_cast<char>(key >> (8 * i));
+  for (size_t i = 0; i < n; ++i)
+    frame += static_cast<char>(payload[i] ^ mask[i % 4]);
+  return frame;
+}
+
+client::client(kernel &k, unsigned its_number, uint16_t server_port, client_manners how)
+    : number(its_number), manners(how), kernel_(k), server_port_(server_port)
+{
+}
+
+void client::connect(const std::string &path)
+{
+  path_ = path;
+  ++attempts;
+  socket = kernel_.connect(server_port_);
+  if (socket == nullptr)
+    return again();
+  port = socket->port;
+  kernel_.note("client %ld connects from port %ld", number, port);
+  socket->on_traffic = [this] { traffic(); };
+  out_.clear();
+  in_.clear();
+  if (!path.empty())
+    send_raw("GET " + path +
+             " HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\n"
+             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
+             KEY + "\r\n\r\n");
+}
+
+// Connects again after a while, as what dropped it is the server's shortage.
+void client::again()
+{
+  if (!manners.tries_again || attempts > 200)
+    return wrong("gave up connecting");
+  kernel_.after((20 + kernel_.roll.below(60)) * NS_PER_MS, [this] { connect(path_); });
+}
+
+void client::send(const message &m, size_t fragments)
+{
+  size_t at = 0;
+  for (size_t i = 0; i + 1 < fragments; ++i) {
+    size_t n = kernel_.roll.below(m.payload.size() - at + 1);
+    send_frame(false, i == 0 ? m.opcode : 0, std::string_view(m.payload).substr(at, n));
+    at += n;
+  }
+  send_frame(true, fragments > 1 ? 0 : m.opcode, std::string_view(m.payload).substr(at));
+}
+
+void client::send_frame(bool fin, int opcode, std::string_view payload)
+{
+  send_raw(encode_frame(fin, opcode, static_cast<uint32_t>(kernel_.roll.next()), payload));
+}
+
+void client::send_close(int code, std::string_view reason)
+{
+  if (close_sent != 0)
+    return;
+  close_sent = code;
+  std::string payload;
+  if (code != 1005) {
+    payload += static_cast<char>(code >> 8);
+    payload += static_cast<char>(code);
+    payload += reason;
+  }
+  send_frame(true, 8, payload);
+}
+
+void client::send_raw(std::string_view bytes)
+{
+  push(cargo::data, bytes);
+}
+
+void client::send_urgent(char byte)
+{
+  push(cargo::urgent, std::string_view(&byte, 1));
+}
+
+void client::send_fin()
+{
+  broke_off = true;
+  push(cargo::fin, "");
+}
+
+void client::send_end()
+{
+  broke_off = true;
+  push(cargo::end, "");
+}
+
+void client::send_reset()
+{
+  broke_off = true;
+  out_.clear();
+  kernel_.note("client %ld resets", number);
+  if (socket != nullptr && !ended)
+    socket->peer_reset();
+  finish(false);
+}
+
+void client::stall(bool on)
+{
+  stalled_ = on;
+  schedule_reading();
+}
+
+void client::push(cargo what, std::string_view bytes)
+{
+  if (ended)
+    return;
+  if (what == cargo::data && !out_.empty() && out_.back().what == cargo::data)
+    out_.back().bytes += bytes;
+  else
+    out_.push_back({what, std::string(bytes)});
+  schedule_delivery();
+}
+
+// The server did something.
+void client::traffic()
+{
+  if (blocked_) {
+    blocked_ = false;
+    schedule_delivery();
+  }
+  if (socket->peer_pending() != 0 || socket->peer_sees_end() || socket->peer_was_reset())
+    schedule_reading();
+}
+
+void client::schedule_delivery()
+{
+  if (delivering_ || blocked_ || out_.empty() || ended || socket == nullptr)
+    return;
+  delivering_ = true;
+  kernel_.after(kernel_.roll.between(0, manners.packet_gap_ns), [this] {
+    delivering_ = false;
+    deliver();
+    schedule_delivery();
+  });
+}
+
+// One packet arrives; often what stands behind it arrives at the same time.
+void client::deliver()
+{
+  do {
+    if (out_.empty() || ended || socket == nullptr || !deliver_piece(out_.front()))
+      return;
+    if (!ended)
+      out_.pop_front();
+  } while (kernel_.roll.chance(600));
+}
+
+// Whether the piece is done.
+bool client::deliver_piece(piece &p)
+{
+  switch (p.what) {
+  case cargo::data: {
+    size_t want = std::min(p.bytes.size() - p.at, 1 + kernel_.roll.below(manners.max_packet));
+    size_t n = socket->peer_send(std::string_view(p.bytes).substr(p.at, want));
+    p.at += n;
+    blocked_ = n == 0;
+    if (n != 0)
+      kernel_.progress();
+    return p.at == p.bytes.size();
+  }
+  case cargo::urgent:
+    if (!socket->has_urgent()) // a second one would turn the first into ordinary data
+      socket->peer_urgent(p.bytes[0]);
+    return true;
+  case cargo::fin:
+    kernel_.note("client %ld sends FIN", number);
+    socket->peer_fin();
+    return true;
+  case cargo::end:
+    kernel_.note("client %ld closes", number);
+    socket->peer_close();
+    finish(false);
+    return true;
+  }
+  return true;
+}
+
+void client::schedule_reading()
+{
+  if (reading_ || stalled_ || ended || socket == nullptr)
+    return;
+  reading_ = true;
+  kernel_.after(kernel_.roll.between(0, manners.read_gap_ns), [this] {
+    reading_ = false;
+    if (!stalled_ && !ended && socket != nullptr)
+      read();
+  });
+}
+
+void client::read()
+{
+  if (socket->peer_was_reset())
+    return finish(true);
+  std::string bytes = socket->peer_recv(1 + kernel_.roll.below(manners.max_read));
+  if (!bytes.empty()) {
+    kernel_.progress();
+    feed(bytes);
+  }
+  if (ended)
+    return;
+  if (socket->peer_pending() != 0)
+    return schedule_reading();
+  if (!socket->peer_sees_end())
+    return;
+  kernel_.note("client %ld sees the end", number);
+  if (manners.closes_after_end)
+    socket->peer_close();
+  finish(false);
+}
+
+void client::finish(bool by_reset)
+{
+  if (ended)
+    return;
+  if (by_reset)
+    kernel_.note("client %ld was reset", number);
+  bool dropped = !upgraded_ && plain.empty() && in_.empty() && !broke_off && !path_.empty();
+  if (dropped && manners.tries_again) {
+    socket->on_traffic = nullptr;
+    socket = nullptr;
+    port = 0;
+    blocked_ = false;
+    out_.clear();
+    return again();
+  }
+  ended = true;
+  was_reset = by_reset;
+  plain += upgraded_ ? "" : in_;
+  out_.clear();
+  kernel_.progress();
+  if (on_end)
+    on_end();
+}
+
+void client::feed(std::string_view bytes)
+{
+  in_ += bytes;
+  if (!upgraded_ && !take_response())
+    return;
+  while (take_frame()) {
+  }
+}
+
+// Whether the response is complete and an upgrade.
+bool client::take_response()
+{
+  size_t end = in_.find("\r\n\r\n");
+  if (end == std::string::npos)
+    return false;
+  std::string head = in_.substr(0, end + 2);
+  status = head.starts_with("HTTP/1.1 ") ? std::atoi(head.c_str() + 9) : -1;
+  if (status != 101)
+    return false;
+  in_.erase(0, end + 4);
+  upgraded_ = open = true;
+  if (head.find(std::string("Sec-WebSocket-Accept: ") + ACCEPT + "\r\n") == std::string::npos)
+    wrong("the 101 has no or a wrong Sec-WebSocket-Accept: " + head);
+  kernel_.note("client %ld is open", number);
+  if (on_open)
+    on_open();
+  return true;
+}
+
+// Takes one frame off what has come; whether there was one.
+bool client::take_frame()
+{
+  if (in_.size() < 2 || ended)
+    return false;
+  unsigned first = static_cast<unsigned char>(in_[0]), second = static_cast<unsigned char>(in_[1]);
+  size_t width = second == 126 ? 2 : second == 127 ? 8 : 0;
+  if (in_.size() < 2 + width)
+    return false;
+  uint64_t len = width == 0 ? second : big_endian(std::string_view(in_).substr(2, width));
+  if ((first & 0x70) != 0 || (second & 0x80) != 0)
+    wrong("a frame with reserved bits or masked");
+  if ((width == 2 && len < 126) || (width == 8 && len < 65536))
+    wrong("a length that is not in its minimal form");
+  if (in_.size() < 2 + width + len)
+    return false;
+  std::string payload = in_.substr(2 + width, len);
+  in_.erase(0, 2 + width + len);
+  if (close_got != 0)
+    wrong("a frame behind the Close frame");
+  int opcode = static_cast<int>(first & 15);
+  if (opcode >= 8)
+    take_control(opcode, payload);
+  else
+    take_data((first & 0x80) != 0, opcode, std::move(payload));
+  return true;
+}
+
+void client::take_data(bool fin, int opcode, std::string payload)
+{
+  if ((opcode == 0) != (partial_.opcode != 0) || opcode > 2)
+    wrong("opcode " + std::to_string(opcode) + " out of place");
+  if (opcode != 0)
+    partial_ = {opcode, ""};
+  partial_.payload += payload;
+  if (!fin)
+    return;
+  message whole = std::move(partial_);
+  partial_ = {0, ""};
+  if (on_message)
+    on_message(whole);
+}
+
+void client::take_control(int opcode, const std::string &payload)
+{
+  if (payload.size() > 125)
+    wrong("a control frame over 125 bytes");
+  if (opcode == 9) {
+    ++pings;
+    if (manners.answers_pings && close_sent == 0)
+      send_frame(true, 10, payload);
+  } else if (opcode == 10) {
+    ++pongs;
+  } else if (opcode == 8) {
+    close_got = payload.empty() ? 1005 : static_cast<int>(big_endian(payload.substr(0, 2)));
+    kernel_.note("client %ld gets Close %ld", number, close_got);
+    if (payload.size() == 1)
+      wrong("a Close frame of one byte");
+    if (manners.answers_close)
+      send_close(close_got, "");
+  } else {
+    wrong("opcode " + std::to_string(opcode));
+  }
+}
+
+void client::wrong(const std::string &what)
+{
+  if (complain)
+    complain("client " + std::to_string(number) + ": " + what);
+}
+
+std::string client::describe() const
+{
+  return "client " + std::to_string(number) + " (port " + std::to_string(port) + "): " +
+         (ended  ? "ended"
+          : open ? "open"
+                 : "connecting") +
+         (stalled_ ? ", stalled" : "") + (blocked_ ? ", waits for the server's window" : "") +
+         (out_.empty() ? "" : ", has more to send") +
+         (close_sent != 0 ? ", sent Close " + std::to_string(close_sent) : "") +
+         (close_got != 0 ? ", got Close " + std::to_string(close_got) : "");
+}
+
+} // namespace sim

@@ -1,0 +1,234 @@
+#include "world.hpp"
+
+#include "io/loop.h"
+#include "ws/server.h"
+
+#include <cerrno>
+
+namespace sim
+{
+
+world::world(uint64_t its_seed, const world_options &how)
+    : k(its_seed), options(how), seed(its_seed)
+{
+  k.faults = how.faults;
+  k.max_files = how.max_files;
+  k.rcvbuf = how.rcvbuf;
+  k.sndbuf = how.sndbuf;
+  k.would_block = [this] { check_wakeups(); };
+}
+
+world::~world()
+{
+  if (loop != nullptr)
+    tear_down();
+}
+
+int world::set_up()
+{
+  int error = weir__loop_new(&loop, k.sys());
+  if (error == 0)
+    error = serve();
+  if (error != 0)
+    tear_down();
+  return error;
+}
+
+int world::serve()
+{
+  struct weir_options o = options.server;
+  o.size = sizeof o;
+  int error = weir__server_new(&server, &o, k.sys());
+  if (error == 0)
+    error = add_routes(*this);
+  if (error == 0)
+    error = weir_server_listen(server, "127.0.0.1", 8080);
+  if (error == 0)
+    error = weir_server_attach(server, loop);
+  return error;
+}
+
+client &world::add_client(client_manners manners)
+{
+  client &c =
+      clients.emplace_back(k, static_cast<unsigned>(clients.size()), uint16_t{8080}, manners);
+  c.complain = [this](const std::string &what) { fail(what); };
+  c.on_message = [this, &c](const message &m) { got(c, m); };
+  return c;
+}
+
+message world::command(client &from, char verb, char argument, int opcode, size_t size,
+                       size_t fragments)
+{
+  std::vector<message> &all = sent[&from];
+  message m{opcode, {verb, argument}};
+  m.payload += " " + std::to_string(from.number) + "." + std::to_string(all.size()) + " ";
+  while (m.payload.size() < size)
+    m.payload += static_cast<char>(opcode == 1 ? 'a' + k.roll.below(26) : k.roll.below(256));
+  all.push_back(m);
+  from.send(m, fragments);
+  return m;
+}
+
+session *world::session_of(const client &c)
+{
+  for (auto s = sessions.rbegin(); s != sessions.rend(); ++s)
+    if (s->peer == &c)
+      return &*s;
+  return nullptr;
+}
+
+void world::fail(const std::string &what)
+{
+  if (failures.size() < 20)
+    failures.push_back(what);
+  k.note("FAILED: " + what);
+}
+
+std::string world::report() const
+{
+  std::string all = "seed " + std::to_string(seed) +
+                    " failed; WEIR_SIM_SEED=" + std::to_string(seed) + " runs it again\n";
+  for (const std::string &f : failures)
+    all += "  " + f + "\n";
+  return all + "the last events:\n" + k.trace();
+}
+
+// A client got a whole message: it must be the next that is due to it.
+void world::got(client &c, const message &m)
+{
+  session *s = session_of(c);
+  if (s == nullptr)
+    return fail("client " + std::to_string(c.number) + " got a message before on_open");
+  while (options.lossy && !s->due.empty() && s->due.front() != m)
+    s->due.pop_front();
+  if (s->due.empty() || s->due.front() != m)
+    return fail("client " + std::to_string(c.number) +
+                " got what was not due: " + m.payload.substr(0, 40));
+  s->due.pop_front();
+}
+
+bool world::settled(client &c)
+{
+  session *s = session_of(c);
+  if (c.ended)
+    return true;
+  if (!c.idle() || s == nullptr || !(s->closed || s->taken == sent[&c].size()))
+    return false;
+  if (!options.lossy)
+    return s->due.empty();
+  return c.socket->peer_pending() == 0 && (s->closed || weir_conn_buffered(s->conn).bytes == 0);
+}
+
+bool world::all_over()
+{
+  for (client &c : clients)
+    if (!c.ended)
+      return false;
+  for (session &s : sessions)
+    if (!s.closed)
+      return false;
+  return true;
+}
+
+// The end of a session against what its client did.
+void world::check_closed(session &s)
+{
+  if (s.peer == nullptr || s.closing || options.lossy || server == nullptr)
+    return;
+  int expected = s.peer->close_sent != 0 ? s.peer->close_sent : 1006;
+  bool cut = s.peer->broke_off && s.close_code == 1006;
+  if (s.close_code != expected && !cut && s.close_code != 1001)
+    fail("on_close(" + std::to_string(s.close_code) + ") where " + std::to_string(expected) +
+         " was due");
+}
+
+// The loop is about to sleep: is there anything that it was told of and left?
+void world::check_wakeups()
+{
+  k.each_socket([&](tcp_socket &socket) {
+    session *s = nullptr;
+    for (session &candidate : sessions)
+      if (candidate.peer != nullptr && candidate.peer->socket.get() == &socket)
+        s = &candidate;
+    bool leaving =
+        socket.ended_by_server() || (s != nullptr && (s->paused || s->closing || s->closed));
+    if (leaving)
+      return;
+    if (socket.owes_read())
+      fail("lost wake-up: the loop sleeps on unread bytes: " + socket.describe());
+    if (s != nullptr && s->begun.payload.empty() && weir_conn_buffered(s->conn).bytes != 0 &&
+        socket.may_send())
+      fail("lost wake-up: the loop sleeps on unsent bytes: " + socket.describe());
+  });
+}
+
+std::string world::who_waits() const
+{
+  std::string all;
+  for (const client &c : clients)
+    if (!c.ended)
+      all += "  " + c.describe() + "\n";
+  for (const session &s : sessions)
+    if (!s.closed)
+      all += "  session of client " +
+             (s.peer == nullptr ? std::string("?") : std::to_string(s.peer->number)) + ": " +
+             std::to_string(s.taken) + " messages taken, " + std::to_string(s.due.size()) + " due" +
+             (s.paused ? ", paused" : "") + (s.closing ? ", closing" : "") + "\n";
+  return all + k.describe_files();
+}
+
+void world::step()
+{
+  int result = weir_loop_step(loop, static_cast<int>(options.patience_ms / 4));
+  if (result < 0)
+    fail("weir_loop_step returned " + std::string(weir_strerror(result)));
+  for (const std::string &b : k.blames)
+    fail(b);
+  k.blames.clear();
+}
+
+void world::run_until(const std::function<bool()> &done)
+{
+  uint64_t progressed = k.progressed(), since = k.now_ms();
+  while (failures.empty() && !done()) {
+    step();
+    uint64_t now = k.now_ms();
+    if (k.progressed() != progressed) {
+      progressed = k.progressed();
+      since = now;
+    } else if (now - since > options.patience_ms) {
+      return fail("stuck: a wake-up was lost, nothing has happened for " +
+                  std::to_string(now - since) + " ms\n" + who_waits());
+    }
+  }
+}
+
+void world::run_for(uint64_t ms)
+{
+  uint64_t end = k.now() + ms * NS_PER_MS;
+  k.at(end, [] {});
+  while (failures.empty() && k.now() < end)
+    step();
+}
+
+void world::tear_down()
+{
+  weir_server_free(server);
+  server = nullptr;
+  for (session &s : sessions)
+    if (!s.closed)
+      fail("on_close did not come");
+  weir_loop_free(loop);
+  loop = nullptr;
+  for (client &c : clients)
+    if (c.socket != nullptr)
+      c.socket->on_traffic = nullptr;
+  if (k.open_files() != 0)
+    fail("descriptors are left open:\n" + k.describe_files());
+  if (k.blocks() != 0)
+    fail(std::to_string(k.blocks()) + " blocks of " + std::to_string(k.heap_bytes()) +
+         " bytes are left");
+}
+
+} // namespace sim
