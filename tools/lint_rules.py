@@ -29,9 +29,9 @@ ROOMS = {
     "core/wire/": (("wire/", "base/"), PURE),
     "core/io/": (("io/", "base/"), ANY),
     "core/ws/": (("ws/", "io/", "wire/", "base/"), ANY),
-    "core/examples/": ((), ANY),
+    "core/examples/": (("examples/",), ANY),
     "cpp/include/": ((), STANDARD_CXX),
-    "cpp/examples/": ((), ANY),
+    "cpp/examples/": (("examples/",), ANY),
 }
 
 
