@@ -84,7 +84,7 @@ def is_text(tree, path):
             or tree.text(path).startswith("#!"))
 
 
-CODE_LIKE = (".c", ".h", ".cpp", ".hpp", ".inc", ".py", ".sh", ".js", ".mjs", ".html")
+CODE_LIKE = (".c", ".h", ".cpp", ".hpp", ".inc", ".py", ".sh", ".js", ".mjs")
 
 
 def file_length(tree):
