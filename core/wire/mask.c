@@ -42,6 +42,7 @@ ladder_vectors(unsigned char *data, size_t len, uint32_t key, size_t rungs, bool
   vec16 back_key = vec16_splat(weir__mask_rotate(key, len));
   vec16 v[8];
   vec16 all = {0, 0};
+#pragma GCC unroll 4 /* or the vectors would be kept in memory */
   for (size_t i = 0; i < rungs; i++) {
     v[2 * i] = vec16_load(data + 16 * i) ^ front_key;
     v[2 * i + 1] = vec16_load(back + 16 * i) ^ back_key;
@@ -49,6 +50,7 @@ ladder_vectors(unsigned char *data, size_t len, uint32_t key, size_t rungs, bool
   }
   if (ascii_only && ((all[0] | all[1]) & HIGH_BITS) != 0)
     return false;
+#pragma GCC unroll 4
   for (size_t i = 0; i < rungs; i++) {
     vec16_store(data + 16 * i, v[2 * i]);
     vec16_store(back + 16 * i, v[2 * i + 1]);
@@ -120,21 +122,6 @@ static inline __attribute__((always_inline)) bool ladder(unsigned char *data, si
   return ladder_bytes(data, len, key, ascii_only);
 }
 
-void weir__unmask(unsigned char *data, size_t len, uint32_t key)
-{
-  if (len <= LADDER_MAX)
-    ladder(data, len, key, false);
-  else
-    weir__mask_kernel()->unmask(data, len, key);
-}
-
-size_t weir__unmask_text(unsigned char *data, size_t len, uint32_t key, struct weir__utf8 *state)
-{
-  if (len <= LADDER_MAX && state->due == 0 && ladder(data, len, key, true))
-    return len;
-  return weir__mask_kernel()->unmask_text(data, len, key, state);
-}
-
 const struct weir__mask_kernel *const *weir__mask_kernels(size_t *count)
 {
   static const struct weir__mask_kernel *const kernels[] = {
@@ -170,4 +157,31 @@ const struct weir__mask_kernel *weir__mask_kernel(void)
     __atomic_store_n(&chosen, kernel, __ATOMIC_RELAXED);
   }
   return kernel;
+}
+
+/* Apart, so that short data need not save the registers for these calls. */
+static __attribute__((noinline)) void unmask_long(unsigned char *data, size_t len, uint32_t key)
+{
+  weir__mask_kernel()->unmask(data, len, key);
+}
+
+static __attribute__((noinline)) size_t unmask_long_text(unsigned char *data, size_t len,
+                                                         uint32_t key, struct weir__utf8 *state)
+{
+  return weir__mask_kernel()->unmask_text(data, len, key, state);
+}
+
+void weir__unmask(unsigned char *data, size_t len, uint32_t key)
+{
+  if (len <= LADDER_MAX)
+    ladder(data, len, key, false);
+  else
+    unmask_long(data, len, key);
+}
+
+size_t weir__unmask_text(unsigned char *data, size_t len, uint32_t key, struct weir__utf8 *state)
+{
+  if (len <= LADDER_MAX && state->due == 0 && ladder(data, len, key, true))
+    return len;
+  return unmask_long_text(data, len, key, state);
 }

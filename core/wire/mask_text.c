@@ -19,13 +19,15 @@ size_t weir__mask_text_resume(unsigned char *data, size_t len, uint32_t key,
   return at;
 }
 
-/* Where the character begins that may not be over before `at`, or `at`. */
-static size_t last_character(const unsigned char *data, size_t at)
+/* Where the character begins that is cut at `at`; `at` when none is. */
+static size_t cut_character(const unsigned char *data, size_t at)
 {
   for (size_t back = 1; back <= 3 && back <= at; back++) {
     unsigned char byte = data[at - back];
-    if (byte >= 0xC0)
-      return at - back;
+    if (byte >= 0xC0) {
+      size_t length = byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+      return back < length ? at - back : at;
+    }
     if (byte < 0x80)
       break;
   }
@@ -35,6 +37,6 @@ static size_t last_character(const unsigned char *data, size_t at)
 size_t weir__mask_text_settle(const unsigned char *data, size_t len, size_t sound,
                               struct weir__utf8 *state)
 {
-  size_t from = last_character(data, sound);
+  size_t from = cut_character(data, sound);
   return from + weir__utf8_validate(state, data + from, len - from);
 }
