@@ -74,42 +74,45 @@ static bool may_send(const struct weir_conn *c)
   return c->state == WEIR__CONN_OPEN && !c->broken;
 }
 
-static size_t queued_bytes(const struct weir_conn *c)
+/* What stands in front of a fragment, or of a control frame; and of a message, which waits for the
+ * end of one begun. */
+static struct weir_buffered before_fragment(const struct weir_conn *c)
 {
   const struct weir__outbox *out = c->outbox;
-  if (out == NULL)
-    return 0;
-  return out->queue.bytes + (out->held != NULL ? out->held->bytes : 0);
+  return out == NULL ? (struct weir_buffered){0, 0}
+                     : (struct weir_buffered){out->queue.bytes, out->queue.messages};
 }
 
-static size_t queued_messages(const struct weir_conn *c)
-{
-  const struct weir__outbox *out = c->outbox;
-  if (out == NULL)
-    return 0;
-  return out->queue.messages + (out->held != NULL ? out->held->messages : 0);
-}
-
-/* Whether size more bytes, header and all, may be queued. An empty queue takes whatever passes
- * admit. */
-static bool fits(const struct weir_conn *c, size_t size)
+/* Whether size more bytes, header and all, may be queued behind what is there. An empty queue takes
+ * whatever is not too long by itself. */
+static bool fits(const struct weir_conn *c, struct weir_buffered there, size_t size)
 {
   const struct weir_route_options *options = &weir__conn_route(c)->options;
-  size_t bytes = queued_bytes(c);
-  return bytes == 0 ||
-         (bytes <= options->max_queued_bytes && size <= options->max_queued_bytes - bytes &&
-          queued_messages(c) < options->max_queued_messages);
+  return there.bytes == 0 || (there.bytes <= options->max_queued_bytes &&
+                              size <= options->max_queued_bytes - there.bytes &&
+                              there.messages < options->max_queued_messages);
 }
 
-/* The same, after a flush where that can help. */
-static bool make_room(struct weir_conn *c, size_t size)
+static struct weir_buffered before_message(const struct weir_conn *c)
 {
-  if (fits(c, size))
+  struct weir_buffered there = before_fragment(c);
+  if (c->outbox != NULL && c->outbox->held != NULL) {
+    there.bytes += c->outbox->held->bytes;
+    there.messages += c->outbox->held->messages;
+  }
+  return there;
+}
+
+/* Whether size more bytes fit, after a flush where that can help. */
+static bool make_room(struct weir_conn *c, size_t size,
+                      struct weir_buffered (*before)(const struct weir_conn *c))
+{
+  if (fits(c, before(c), size))
     return true;
   if (!c->stream.source.writable)
     return false;
   weir__conn_flush(c);
-  return fits(c, size);
+  return fits(c, before(c), size);
 }
 
 /* Judges a whole message of len bytes against the limits, and applies the policy. */
@@ -118,7 +121,7 @@ static int admit(struct weir_conn *c, size_t header_len, size_t len)
   const struct weir_route_options *options = &weir__conn_route(c)->options;
   if (len > options->max_queued_bytes)
     return -EMSGSIZE;
-  if (make_room(c, header_len + len))
+  if (make_room(c, header_len + len, before_message))
     return may_send(c) ? 0 : -EPIPE;
   weir__count(&c->shard->counters.dropped, 1);
   c->drain_due = 1;
@@ -303,7 +306,7 @@ static int queue_fragment(struct weir_conn *c, uint8_t first, const void *data, 
   size_t header_len = weir__header_encode(header, first, len);
   if (len > PTRDIFF_MAX || len > weir__conn_route(c)->options.max_queued_bytes)
     return -EMSGSIZE;
-  if (!make_room(c, header_len + len)) {
+  if (!make_room(c, header_len + len, before_fragment)) {
     c->drain_due = 1;
     return -ENOBUFS;
   }
@@ -404,7 +407,7 @@ static int queue_ping_or_pong(struct weir_conn *c, uint8_t opcode, const void *d
     return -EINVAL;
   if (!may_send(c))
     return -EPIPE;
-  if (!make_room(c, 2 + len))
+  if (!make_room(c, 2 + len, before_fragment))
     return -ENOBUFS;
   return weir__conn_control(c, opcode, data, len);
 }
@@ -456,7 +459,7 @@ void weir__conn_flush(struct weir_conn *c)
 
 void weir__conn_tell_drained(struct weir_conn *c)
 {
-  if (!c->drain_due || c->state != WEIR__CONN_OPEN || queued_bytes(c) > 0)
+  if (!c->drain_due || c->state != WEIR__CONN_OPEN || before_fragment(c).bytes > 0)
     return;
   const struct weir__route *route = weir__conn_route(c);
   c->drain_due = 0;
@@ -471,5 +474,5 @@ bool weir__conn_can_flush(const struct weir_conn *c)
 
 struct weir_buffered weir_conn_buffered(const struct weir_conn *c)
 {
-  return (struct weir_buffered){queued_bytes(c), queued_messages(c)};
+  return before_message(c);
 }
