@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 enum {
-  WEIR__ACCEPT_BUDGET = 64,       /* connections a turn and listener */
+  WEIR__ACCEPT_BUDGET = 64,       /* connections at a time */
   WEIR__ACCEPT_PAUSE_MS = 100,    /* after EMFILE, ENFILE, ENOBUFS, ENOMEM */
   WEIR__NOTSENT_LOWAT = 128 << 10 /* bytes, TCP_NOTSENT_LOWAT */
 };

@@ -58,6 +58,12 @@ protected:
     EXPECT_EQ(fake.live, 0u);
   }
 
+  // Stops the clock, at a whole millisecond that the loop has not seen.
+  uint64_t stop_clock()
+  {
+    return fake.clock_ns = (loop->now_ns / MS + 1) * MS;
+  }
+
   // Watches an eventfd, readable from the start or not.
   void watch(probe &p, bool readable)
   {

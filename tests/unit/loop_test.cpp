@@ -23,7 +23,7 @@ TEST_F(loop_turn, runs_everything_in_its_order)
   static std::function<void()> interrupted, passed;
   weir__interrupt interrupt{{}, [](weir__interrupt *) { interrupted(); }, 0};
   weir__link node{};
-  fake.clock_ns = loop->now_ns;
+  stop_clock();
   interrupted = logs("interrupt");
   passed = logs("deadline");
   loop->deadline = [](weir_loop *, weir__link *) { passed(); };
@@ -235,7 +235,7 @@ TEST_F(loop_turn, gives_later_a_slice_of_time)
   constexpr size_t COUNT = 100;
   std::deque<probe> all(COUNT);
   probe latecomer;
-  fake.clock_ns = loop->now_ns;
+  stop_clock();
   for (size_t i = 0; i < COUNT; i++) {
     watch(all[i], false);
     all[i].work = [this, i] {
@@ -264,7 +264,7 @@ TEST_F(loop_turn, works_later_at_most_once_a_turn)
 {
   probe a;
   watch(a, false);
-  fake.clock_ns = loop->now_ns;
+  stop_clock();
   a.work = [&] { weir__loop_later(loop, &a.source); };
   weir__loop_later(loop, &a.source);
   EXPECT_EQ(weir_loop_step(loop, 0), 1);
@@ -275,7 +275,7 @@ TEST_F(loop_turn, works_later_at_most_once_a_turn)
 TEST_F(loop_turn, leaves_what_came_during_a_slice_behind_the_rest)
 {
   std::deque<probe> all(20);
-  fake.clock_ns = loop->now_ns;
+  stop_clock();
   for (size_t i = 0; i < all.size(); i++) {
     watch(all[i], false);
     all[i].work = logs(std::to_string(i));
