@@ -287,7 +287,10 @@ static void discard(struct weir_conn *c, size_t len)
 static void dispatch(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames)
 {
   c->received_tick = weir__conn_tick(c);
-  c->pinged = 0;
+  if (c->pinged) { /* the next ping is due before the answer to the last one was */
+    c->pinged = 0;
+    weir__conn_arm(c);
+  }
   weir__count(&c->shard->counters.bytes_received, len);
   if (weir__conn_is_live(c))
     weir__conn_input(c, data, len, frames);
