@@ -1,5 +1,5 @@
-/* The tutorial's server: "/" answers, "/all" tells everybody, "/others" everybody else. GET /
- * serves a page to try it from. Usage: chat [PORT], by default 8080, 0 for any. */
+/* The tutorial's server: "/all" tells everybody, "/others" everybody else, any other path answers.
+ * GET / serves a page to try it from. Usage: chat [PORT], by default 8080, 0 for any. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +89,7 @@ static void stop(int number)
 static int serve(uint16_t port)
 {
   int error = weir_server_new(&app, NULL);
-  if (error < 0 || (error = add_route("/", answer)) < 0 ||
+  if (error < 0 || (error = add_route("*", answer)) < 0 ||
       (error = add_route("/all", tell_all)) < 0 ||
       (error = add_route("/others", tell_others)) < 0 ||
       (error = weir_server_get(app, "/", serve_page, NULL)) < 0 ||

@@ -1,5 +1,5 @@
-/* The tutorial's server: "/" answers, "/all" tells everybody, "/others" everybody else. GET /
- * serves a page to try it from. Usage: chat [PORT], by default 8080, 0 for any. */
+/* The tutorial's server: "/all" tells everybody, "/others" everybody else, any other path answers.
+ * GET / serves a page to try it from. Usage: chat [PORT], by default 8080, 0 for any. */
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   static weir::server app;
-  app.route("/", greeting([](weir::conn<> ws, weir::message m) {
+  app.route("*", greeting([](weir::conn<> ws, weir::message m) {
               if (m.is_text())
                 ws.send("You sent -> " + std::string(m.text()));
               else
