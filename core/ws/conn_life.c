@@ -86,9 +86,10 @@ void weir__conn_arm(struct weir_conn *c)
 {
   struct weir__wheel *wheel = &weir__conn_loop(c)->wheel;
   uint32_t wait = time_left(c, weir__conn_tick(c));
+  uint32_t whole = wait > 0 ? wait - 1 : 0; /* the wheel adds the tick in hand itself */
   weir__wheel_remove(wheel, &c->deadline);
   if (wait != NEVER)
-    weir__wheel_add(wheel, &c->deadline, (uint64_t)wait * WEIR__WHEEL_TICK_MS);
+    weir__wheel_add(wheel, &c->deadline, (uint64_t)whole * WEIR__WHEEL_TICK_MS);
 }
 
 /* A connection whose reading the application has stopped cannot be judged by its silence. */

@@ -111,6 +111,8 @@ void weir_conn_resume(struct weir_conn *c)
     return;
   c->paused = 0;
   c->received_tick = weir__conn_tick(c);
+  if (c->state == WEIR__CONN_OPEN)
+    c->since_tick = c->received_tick;
   weir__loop_again(weir__conn_loop(c), &c->stream.source);
 }
 
