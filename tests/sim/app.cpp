@@ -150,11 +150,12 @@ struct app {
       start_timer(s);
   }
 
-  static void pause(session &s)
+  static void pause(session &s, bool for_good)
   {
     s.paused = true;
     weir_conn_pause(s.conn);
-    start_timer(s);
+    if (!for_good)
+      start_timer(s);
   }
 
   static void close(session &s, bool hard)
@@ -202,10 +203,12 @@ struct app {
   static void delivered(void *arg)
   {
     std::unique_ptr<letter> l(static_cast<letter *>(arg));
+    if (l->w->server == nullptr)
+      return;
     struct weir_frame *frame = frame_of(l->m);
     if (frame == nullptr)
       return;
-    int result = l->w->server == nullptr ? -ESTALE : weir_server_send(l->w->server, l->id, frame);
+    int result = weir_server_send(l->w->server, l->id, frame);
     if ((result == -ESTALE) != l->to->closed)
       l->w->fail("weir_server_send knows another state than on_close told");
     if (result != -ESTALE)
@@ -236,7 +239,8 @@ struct app {
     case 'K':
       return close_another(s, m.payload[0] == 'K');
     case 'p':
-      return pause(s);
+    case 'q':
+      return pause(s, m.payload[0] == 'q');
     case 'P':
       return by_post(s, m);
     case 'g':
@@ -336,6 +340,7 @@ struct app {
       return;
     s.home->k.note("on_close(%ld), client %ld", code, s.peer == nullptr ? -1 : s.peer->number);
     s.close_code = code;
+    s.closed_at = s.home->k.now();
     s.closed = true;
     s.topics.clear();
     if (weir_conn_send(conn, WEIR_TEXT, "late", 4) != -EPIPE)

@@ -261,6 +261,7 @@ void client::finish(bool by_reset)
     return again();
   }
   ended = true;
+  ended_at = kernel_.now();
   was_reset = by_reset;
   plain += upgraded_ ? "" : in_;
   out_.clear();
@@ -347,6 +348,7 @@ void client::take_control(int opcode, const std::string &payload)
     wrong("a control frame over 125 bytes");
   if (opcode == 9) {
     ++pings;
+    pinged_at = kernel_.now();
     if (manners.answers_pings && close_sent == 0)
       send_frame(true, 10, payload);
   } else if (opcode == 10) {

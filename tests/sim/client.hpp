@@ -58,13 +58,14 @@ public:
 
   // What it saw.
   bool open = false, ended = false, was_reset = false;
-  int status = 0;              // of the response to its upgrade
-  int close_sent = 0;          // the code, 1005 for none; 0: no Close was sent
-  int close_got = 0;           // the same of the server's
-  bool broke_off = false;      // it sent FIN or RST of its own accord
-  unsigned attempts = 0;       // to connect
-  size_t pings = 0, pongs = 0; // that came
-  std::string plain;           // the response, where it was no upgrade
+  int status = 0;                       // of the response to its upgrade
+  int close_sent = 0;                   // the code, 1005 for none; 0: no Close was sent
+  int close_got = 0;                    // the same of the server's
+  bool broke_off = false;               // it sent FIN or RST of its own accord
+  unsigned attempts = 0;                // to connect
+  size_t pings = 0, pongs = 0;          // that came
+  uint64_t pinged_at = 0, ended_at = 0; // of the kernel's clock, ns
+  std::string plain;                    // the response, where it was no upgrade
   std::function<void()> on_open;
   std::function<void(const message &)> on_message;
   std::function<void()> on_end;

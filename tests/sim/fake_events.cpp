@@ -68,15 +68,23 @@ int kernel::distort(struct epoll_event *events, int n, int max)
   return n;
 }
 
-// Lets the world act until the epoll has something to tell or the time is over.
-int kernel::settle(epoll_file *epoll, struct epoll_event *events, int max, uint64_t until,
-                   bool blocks)
+// Lets the world act until the epoll has something to tell, a signal comes or the time is over.
+int kernel::settle(epoll_file *epoll, struct epoll_event *events, int max, uint64_t until)
 {
   int n = epoll->collect(events, max);
-  if (n == 0 && blocks && would_block)
+  if (n != 0 || until <= now_)
+    return n;
+  if (would_block)
     would_block();
-  while (n == 0 && run_next(until))
+  do {
+    if (signal && signal())
+      return -EINTR;
+    if (!run_next(until))
+      break;
     n = epoll->collect(events, max);
+  } while (n == 0);
+  if (n == 0 && until != UINT64_MAX)
+    now_ = std::max(now_, until);
   return n;
 }
 
@@ -93,17 +101,14 @@ int kernel::epoll_wait(int epfd, struct epoll_event *events, int max, int timeou
   disturb(epoll);
   if (timeout_ms != 0 && roll.chance(faults.interrupt))
     return -EINTR;
-  constexpr uint64_t never = UINT64_MAX;
-  uint64_t until = timeout_ms < 0 ? never : now_ + static_cast<uint64_t>(timeout_ms) * NS_PER_MS;
-  uint64_t began = now_;
-  int n = settle(epoll, events, max, until, timeout_ms != 0);
-  if (n == 0 && until == never) {
-    quiet = true;
+  uint64_t until = UINT64_MAX, began = now_;
+  if (timeout_ms >= 0)
+    until = now_ + static_cast<uint64_t>(timeout_ms) * NS_PER_MS;
+  int n = settle(epoll, events, max, until);
+  if (n == 0 && timeout_ms < 0) {
     note("epoll_wait(-1): nothing will ever happen");
     return -EINTR;
   }
-  if (n == 0)
-    now_ = std::max(now_, until);
   if (now_ - began >= NS_PER_MS)
     idle_waits_ = 0;
   for (int i = 0; i < n; ++i)

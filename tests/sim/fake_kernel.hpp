@@ -109,9 +109,9 @@ public:
   uint64_t fail_alloc = 0;                     // the number of the allocation that fails; 0: none
   uint64_t fail_call = 0;                      // the number of the set-up call that fails; 0: none
   uint64_t allocs = 0, calls = 0;
-  bool quiet = false;              // epoll_wait was to wait for ever, and nothing will ever happen
-  unsigned spin_limit = 1000;      // waits without progress
-  std::vector<std::string> blames; // what blame was told
+  unsigned spin_limit = 1000;        // waits without progress
+  std::vector<std::string> blames;   // what blame was told
+  std::function<bool()> signal;      // whether a signal ends the sleep now
   std::function<void()> would_block; // epoll_wait is about to sleep
 
 private:
@@ -151,7 +151,7 @@ private:
   int install(std::shared_ptr<file> f);
   int accept_fault();
   bool run_next(uint64_t until);
-  int settle(epoll_file *epoll, struct epoll_event *events, int max, uint64_t until, bool blocks);
+  int settle(epoll_file *epoll, struct epoll_event *events, int max, uint64_t until);
   void disturb(epoll_file *epoll);
   int distort(struct epoll_event *events, int n, int max);
 

@@ -4,6 +4,7 @@
 #include "ws/server.h"
 
 #include <cerrno>
+#include <utility>
 
 namespace sim
 {
@@ -66,6 +67,8 @@ message world::command(client &from, char verb, char argument, int opcode, size_
   while (m.payload.size() < size)
     m.payload += static_cast<char>(opcode == 1 ? 'a' + k.roll.below(26) : k.roll.below(256));
   all.push_back(m);
+  k.note("client %ld sends message %ld of %ld bytes", from.number,
+         static_cast<long>(all.size()) - 1, static_cast<long>(m.payload.size()));
   from.send(m, fragments);
   return m;
 }
@@ -156,10 +159,10 @@ void world::check_wakeups()
     if (leaving)
       return;
     if (socket.owes_read())
-      fail("lost wake-up: the loop sleeps on unread bytes: " + socket.describe());
+      fail("a wake-up was lost: the loop sleeps on unread bytes: " + socket.describe());
     if (s != nullptr && s->begun.payload.empty() && weir_conn_buffered(s->conn).bytes != 0 &&
         socket.may_send())
-      fail("lost wake-up: the loop sleeps on unsent bytes: " + socket.describe());
+      fail("a wake-up was lost: the loop sleeps on unsent bytes: " + socket.describe());
   });
 }
 
@@ -191,6 +194,7 @@ void world::step()
 void world::run_until(const std::function<bool()> &done)
 {
   uint64_t progressed = k.progressed(), since = k.now_ms();
+  k.signal = done;
   while (failures.empty() && !done()) {
     step();
     uint64_t now = k.now_ms();
@@ -198,7 +202,7 @@ void world::run_until(const std::function<bool()> &done)
       progressed = k.progressed();
       since = now;
     } else if (now - since > options.patience_ms) {
-      return fail("stuck: a wake-up was lost, nothing has happened for " +
+      return fail("stuck, a wake-up was lost: nothing has happened for " +
                   std::to_string(now - since) + " ms\n" + who_waits());
     }
   }
@@ -208,14 +212,14 @@ void world::run_for(uint64_t ms)
 {
   uint64_t end = k.now() + ms * NS_PER_MS;
   k.at(end, [] {});
+  k.signal = [this, end] { return k.now() >= end; };
   while (failures.empty() && k.now() < end)
     step();
 }
 
 void world::tear_down()
 {
-  weir_server_free(server);
-  server = nullptr;
+  weir_server_free(std::exchange(server, nullptr));
   for (session &s : sessions)
     if (!s.closed)
       fail("on_close did not come");

@@ -36,6 +36,7 @@ struct session {
   bool closing = false; // the application closed or aborted it
   bool failed = false;  // on_error came
   int close_code = 0;
+  uint64_t closed_at = 0; // of the kernel's clock, ns
 };
 
 struct world_options {
