@@ -100,7 +100,7 @@ static void open_slot(struct weir__timers *timers, unsigned level, uint64_t at_m
 
 void weir__timers_advance(struct weir__timers *timers, uint64_t now_ms)
 {
-  for (;;) {
+  while (timers->count > 0) {
     unsigned level = first_level(timers);
     if (level == WEIR__TIMER_LEVELS)
       break;
