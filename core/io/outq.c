@@ -38,57 +38,48 @@ void weir__share_unref(struct weir__pool *pool, struct weir__share *share)
     share_free(pool, share);
 }
 
-static inline unsigned char *share_bytes(struct weir__share *share)
+static void ring_free(struct weir__outq *q, struct weir__pool *pool)
 {
-  return share->buf != NULL ? weir__buf_bytes(share->buf) : (unsigned char *)(share + 1);
+  if (q->ring != q->inline_ring)
+    weir__pool_put(pool, q->ring, q->capacity * sizeof *q->ring);
 }
 
-/* The ring and the mask of its indices. */
-struct ring {
-  struct weir__out *entries;
-  uint32_t mask;
-};
-
-static inline struct ring ring_of(const struct weir__outq *q)
+static inline struct weir__out *entry_at(const struct weir__outq *q, uint32_t i)
 {
-  if (q->ring != NULL)
-    return (struct ring){q->ring, q->capacity - 1};
-  return (struct ring){(struct weir__out *)q->inline_ring, WEIR__OUTQ_INLINE - 1};
+  return &q->ring[(q->head + i) & (q->capacity - 1)];
 }
 
-/* Makes the ring hold at least want entries, moved to its start. */
-static int ring_grow(struct weir__outq *q, struct weir__pool *pool, uint32_t want)
+/* Makes room for count entries in all: the inline ones at first, then rings of the pool. */
+static int ring_reserve(struct weir__outq *q, struct weir__pool *pool, uint32_t count)
 {
-  struct ring old = ring_of(q);
   size_t capacity = RING_FIRST, size;
-  while (capacity < want)
+  if (count <= q->capacity)
+    return 0;
+  if (q->capacity == 0 && count <= WEIR__OUTQ_INLINE) {
+    q->ring = q->inline_ring;
+    q->capacity = WEIR__OUTQ_INLINE;
+    return 0;
+  }
+  while (capacity < count)
     capacity *= 2;
   struct weir__out *grown = weir__pool_get(pool, capacity * sizeof *grown, &size);
   if (grown == NULL)
     return -ENOMEM;
   for (uint32_t i = 0; i < q->count; i++)
-    grown[i] = old.entries[(q->head + i) & old.mask];
-  weir__pool_put(pool, q->ring, q->capacity * sizeof *grown);
+    grown[i] = *entry_at(q, i);
+  ring_free(q, pool);
   q->ring = grown;
   q->capacity = (uint32_t)capacity;
   q->head = 0;
   return 0;
 }
 
-/* Room for one more entry. */
-static inline int ring_reserve(struct weir__outq *q, struct weir__pool *pool)
-{
-  uint32_t capacity = q->ring != NULL ? q->capacity : WEIR__OUTQ_INLINE;
-  return q->count < capacity ? 0 : ring_grow(q, pool, q->count + 1);
-}
-
-/* Appends an entry, whose share the caller has referenced; there is room. */
-static inline void append(struct weir__outq *q, struct weir__share *share, size_t offset,
+/* Appends an entry and references its share; there is room. */
+static inline void append(struct weir__outq *q, struct weir__share *share, unsigned char *bytes,
                           size_t len, uint32_t flags)
 {
-  struct ring ring = ring_of(q);
-  ring.entries[(q->head + q->count) & ring.mask] =
-      (struct weir__out){.share = share, .offset = offset, .len = len, .flags = flags};
+  *entry_at(q, q->count) = (struct weir__out){bytes, len, share, flags};
+  share->refs++;
   q->count++;
   q->bytes += len;
   q->messages += flags & WEIR__OUT_MESSAGE;
@@ -98,23 +89,57 @@ int weir__outq_push(struct weir__outq *q, struct weir__pool *pool, struct weir__
                     size_t offset, size_t len, uint32_t flags)
 {
   WEIR__ASSERT(len > 0);
-  if (ring_reserve(q, pool) < 0)
+  if (q->count == q->capacity && ring_reserve(q, pool, q->count + 1) < 0)
     return -ENOMEM;
-  share->refs++;
-  append(q, share, offset, len, flags);
+  append(q, share, weir__buf_bytes(share->buf) + offset, len, flags);
+  q->open = NULL;
   return 0;
 }
 
-/* The last entry's share where it has room for len more bytes, else NULL. */
-static inline struct weir__share *tail_with_room(const struct weir__outq *q, size_t len)
+/* Up to 16 bytes without a call: headers are 2, 4 or 10. */
+static inline void copy_header(unsigned char *to, const unsigned char *from, size_t len)
 {
-  if (q->count == 0)
-    return NULL;
-  struct ring ring = ring_of(q);
-  struct weir__share *share = ring.entries[(q->head + q->count - 1) & ring.mask].share;
-  if (share->buf != NULL || share->size - sizeof *share - share->used < len)
-    return NULL;
-  return share;
+  if (len == 2) {
+    memcpy(to, from, 2);
+  } else if (len >= 8) {
+    memcpy(to, from, 8);
+    memcpy(to + len - 8, from + len - 8, 8);
+  } else if (len >= 4) {
+    memcpy(to, from, 4);
+    memcpy(to + len - 4, from + len - 4, 4);
+  } else {
+    for (size_t i = 0; i < len; i++)
+      to[i] = from[i];
+  }
+}
+
+/* Small data without a call, by vectors that overlap. */
+static inline void copy_data(unsigned char *to, const unsigned char *from, size_t len)
+{
+  if (len - 16 > 48) { /* under 16 or over 64 */
+    if (len > 0)
+      memcpy(to, from, len);
+    return;
+  }
+  memcpy(to, from, 16);
+  if (len > 32) {
+    memcpy(to + 16, from + 16, 16);
+    memcpy(to + len - 32, from + len - 32, 16);
+  }
+  memcpy(to + len - 16, from + len - 16, 16);
+}
+
+/* Appends one entry to the open share, which has room, as the ring has. */
+static inline int gather_entry(struct weir__outq *q, const void *header, size_t header_len,
+                               const void *data, size_t len, uint32_t flags)
+{
+  struct weir__share *share = q->open;
+  unsigned char *to = (unsigned char *)share + share->used;
+  share->used += header_len + len;
+  append(q, share, to, header_len + len, flags);
+  copy_header(to, header, header_len);
+  copy_data(to + header_len, data, len);
+  return 0;
 }
 
 /* A new gathered share with room for len bytes and, where more came before, for more to come. */
@@ -127,65 +152,50 @@ static struct weir__share *gather_new(const struct weir__outq *q, struct weir__p
     want = sizeof(struct weir__share) + len;
   struct weir__share *share = weir__pool_get(pool, want, &size);
   if (share != NULL)
-    *share = (struct weir__share){.size = size};
+    *share = (struct weir__share){.used = sizeof *share, .size = size};
   return share;
 }
 
-/* Copies up to 16 bytes without a call: headers are 2, 4 or 10. */
-static inline void copy_header(unsigned char *to, const unsigned char *from, size_t len)
+static __attribute__((noinline)) int copy_slowly(struct weir__outq *q, struct weir__pool *pool,
+                                                 const void *header, size_t header_len,
+                                                 const void *data, size_t len, uint32_t flags)
 {
-  if (len >= 8) {
-    memcpy(to, from, 8);
-    memcpy(to + len - 8, from + len - 8, 8);
-  } else if (len >= 4) {
-    memcpy(to, from, 4);
-    memcpy(to + len - 4, from + len - 4, 4);
-  } else if (len >= 2) {
-    memcpy(to, from, 2);
-    memcpy(to + len - 2, from + len - 2, 2);
-  } else if (len == 1) {
-    *to = *from;
+  if (ring_reserve(q, pool, q->count + 1) < 0)
+    return -ENOMEM;
+  if (q->open == NULL || q->open->size - q->open->used < header_len + len) {
+    struct weir__share *share = gather_new(q, pool, header_len + len);
+    if (share == NULL)
+      return -ENOMEM;
+    q->open = share;
   }
+  return gather_entry(q, header, header_len, data, len, flags);
 }
 
 int weir__outq_copy(struct weir__outq *q, struct weir__pool *pool, const void *header,
                     size_t header_len, const void *data, size_t len, uint32_t flags)
 {
-  size_t total = header_len + len;
-  WEIR__ASSERT(total > 0 && header_len <= 16);
-  if (ring_reserve(q, pool) < 0)
-    return -ENOMEM;
-  struct weir__share *share = tail_with_room(q, total);
-  if (share == NULL)
-    share = gather_new(q, pool, total);
-  if (share == NULL)
-    return -ENOMEM;
-  size_t offset = share->used;
-  unsigned char *to = (unsigned char *)(share + 1) + offset;
-  copy_header(to, header, header_len);
-  if (len > 0)
-    memcpy(to + header_len, data, len);
-  share->used = offset + total;
-  share->refs++;
-  append(q, share, offset, total, flags);
-  return 0;
+  const struct weir__share *open = q->open;
+  WEIR__ASSERT(header_len + len > 0 && header_len <= 16);
+  if (open == NULL || q->count == q->capacity || open->size - open->used < header_len + len)
+    return copy_slowly(q, pool, header, header_len, data, len, flags);
+  return gather_entry(q, header, header_len, data, len, flags);
 }
 
 int weir__outq_splice(struct weir__outq *q, struct weir__outq *from, struct weir__pool *pool)
 {
-  uint32_t count = q->count + from->count;
   WEIR__ASSERT(from->sent == 0 || q->count == 0);
-  if (count > (q->ring != NULL ? q->capacity : WEIR__OUTQ_INLINE) && ring_grow(q, pool, count) < 0)
-    return -ENOMEM;
-  if (q->count == 0)
-    q->sent = from->sent;
-  struct ring to = ring_of(q), ring = ring_of(from);
-  for (uint32_t i = 0; i < from->count; i++)
-    to.entries[(q->head + q->count + i) & to.mask] = ring.entries[(from->head + i) & ring.mask];
-  q->count = count;
-  q->bytes += from->bytes;
-  q->messages += from->messages;
-  from->count = 0;
+  if (from->count > 0) {
+    if (ring_reserve(q, pool, q->count + from->count) < 0)
+      return -ENOMEM;
+    if (q->count == 0)
+      q->sent = from->sent;
+    for (uint32_t i = 0; i < from->count; i++)
+      *entry_at(q, q->count++) = *entry_at(from, i);
+    q->bytes += from->bytes;
+    q->messages += from->messages;
+    q->open = from->open;
+    from->count = 0;
+  }
   weir__outq_clear(from, pool);
   return 0;
 }
@@ -194,6 +204,7 @@ int weir__outq_splice(struct weir__outq *q, struct weir__outq *from, struct weir
 struct pieces {
   struct iovec *iov;
   int count, max;
+  size_t total;
   struct weir__scratch free; /* what is left of the scratch */
 };
 
@@ -222,21 +233,18 @@ static bool gather(struct pieces *p, const unsigned char *bytes, size_t len)
   return true;
 }
 
-/* Adds bytes to the pieces; false when there is no room for another piece. */
-static inline bool add_piece(struct pieces *p, unsigned char *bytes, size_t len)
+/* Adds adjacent bytes, if there are any; false when there is no room for another piece. */
+static bool add_run(struct pieces *p, unsigned char *begin, const unsigned char *end)
 {
-  if (p->count > 0) {
-    struct iovec *last = &p->iov[p->count - 1];
-    if (iov_end(last) == bytes) {
-      last->iov_len += len;
-      return true;
-    }
-    if (len < SMALL_PIECE && gather(p, bytes, len))
-      return true;
+  size_t len = (size_t)(end - begin);
+  if (len == 0)
+    return true;
+  if (p->count == 0 || len >= SMALL_PIECE || !gather(p, begin, len)) {
+    if (p->count == p->max)
+      return false;
+    p->iov[p->count++] = (struct iovec){.iov_base = begin, .iov_len = len};
   }
-  if (p->count == p->max)
-    return false;
-  p->iov[p->count++] = (struct iovec){.iov_base = bytes, .iov_len = len};
+  p->total += len;
   return true;
 }
 
@@ -244,32 +252,48 @@ int weir__outq_pieces(const struct weir__outq *q, struct weir__scratch scratch, 
                       int max, size_t budget, size_t *total)
 {
   struct pieces p = {.iov = iov, .max = max, .free = scratch};
-  struct ring ring = ring_of(q);
+  unsigned char *run = scratch.bytes, *end = run; /* none yet */
   size_t skip = q->sent, left = budget;
   for (uint32_t i = 0; i < q->count && left > 0; i++) {
-    const struct weir__out *out = &ring.entries[(q->head + i) & ring.mask];
+    const struct weir__out *out = entry_at(q, i);
+    unsigned char *bytes = out->bytes + skip;
     size_t len = out->len - skip;
+    skip = 0;
     if (len > left)
       len = left;
-    if (!add_piece(&p, share_bytes(out->share) + out->offset + skip, len))
-      break;
+    if (bytes != end) {
+      if (!add_run(&p, run, end))
+        break;
+      run = bytes;
+    }
+    end = bytes + len;
     left -= len;
-    skip = 0;
   }
-  *total = budget - left;
+  add_run(&p, run, end);
+  *total = p.total;
   return p.count;
+}
+
+/* Takes all entries off. */
+static void drop_all(struct weir__outq *q, struct weir__pool *pool)
+{
+  for (uint32_t i = 0; i < q->count; i++)
+    weir__share_unref(pool, entry_at(q, i)->share);
+  q->head = q->count = 0;
+  q->sent = q->bytes = q->messages = 0;
+  q->open = NULL;
 }
 
 void weir__outq_consume(struct weir__outq *q, struct weir__pool *pool, size_t n)
 {
-  struct ring ring = ring_of(q);
   WEIR__ASSERT(n <= q->bytes);
+  if (n == q->bytes) {
+    drop_all(q, pool);
+    return;
+  }
   q->bytes -= n;
   n += q->sent; /* now counted from the first entry's start */
-  while (q->count > 0) {
-    const struct weir__out *out = &ring.entries[q->head & ring.mask];
-    if (n < out->len)
-      break;
+  for (const struct weir__out *out = entry_at(q, 0); n >= out->len; out = entry_at(q, 0)) {
     n -= out->len;
     q->messages -= out->flags & WEIR__OUT_MESSAGE;
     weir__share_unref(pool, out->share);
@@ -281,23 +305,22 @@ void weir__outq_consume(struct weir__outq *q, struct weir__pool *pool, size_t n)
 
 void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool)
 {
-  struct ring ring = ring_of(q);
   while (q->count > 0) {
-    const struct weir__out *last = &ring.entries[(q->head + q->count - 1) & ring.mask];
+    const struct weir__out *last = entry_at(q, q->count - 1);
     if (q->count == 1 && (q->sent > 0 || last->flags & WEIR__OUT_BEGUN))
-      return;
+      break;
     q->bytes -= last->len;
     q->messages -= last->flags & WEIR__OUT_MESSAGE;
     weir__share_unref(pool, last->share);
     q->count--;
   }
+  q->open = NULL;
 }
 
 void weir__outq_clear(struct weir__outq *q, struct weir__pool *pool)
 {
-  struct ring ring = ring_of(q);
-  for (uint32_t i = 0; i < q->count; i++)
-    weir__share_unref(pool, ring.entries[(q->head + i) & ring.mask].share);
-  weir__pool_put(pool, q->ring, q->capacity * sizeof *q->ring);
-  *q = (struct weir__outq){0};
+  drop_all(q, pool);
+  ring_free(q, pool);
+  q->ring = NULL;
+  q->capacity = 0;
 }

@@ -19,8 +19,8 @@ extern "C" {
  * reference of it serves a whole fan-out), or of bytes gathered behind this structure. */
 struct weir__share {
   uint32_t refs;         /* plain: one loop only */
-  size_t used;           /* of the bytes gathered; what is free behind them may be appended to */
-  size_t size;           /* of this block, for the pool */
+  size_t used;           /* of this block: the structure and what was gathered behind it */
+  size_t size;           /* of this block; what is free may be appended to */
   struct weir__buf *buf; /* NULL: the bytes stand behind this structure */
 };
 
@@ -35,22 +35,24 @@ enum weir__out_flags {
 };
 
 struct weir__out {
+  unsigned char *bytes; /* within the share's */
+  size_t len;           /* over 0 */
   struct weir__share *share;
-  size_t offset; /* from the start of the share's bytes */
-  size_t len;    /* over 0 */
   uint32_t flags;
 };
 
 enum { WEIR__OUTQ_INLINE = 2 };
 
-/* All zero: empty. Lives in a block of the loop's pool while a connection has something queued. */
+/* All zero: empty. Lives in a block of the loop's pool while a connection has something queued, and
+ * is not moved meanwhile. */
 struct weir__outq {
-  struct weir__out *ring; /* NULL: the inline ones */
-  uint32_t capacity;      /* of the ring, a power of two; 0: the inline ones */
-  uint32_t head, count;   /* entries */
-  size_t sent;            /* bytes of the first entry that have left already */
-  size_t bytes;           /* unsent, of all entries */
-  size_t messages;        /* entries with WEIR__OUT_MESSAGE, one partly sent among them */
+  struct weir__out *ring;   /* the inline ones, or a block of the pool; NULL before the first */
+  uint32_t capacity;        /* of the ring, a power of two; 0 before the first */
+  uint32_t head, count;     /* entries */
+  size_t sent;              /* bytes of the first entry that have left already */
+  size_t bytes;             /* unsent, of all entries */
+  size_t messages;          /* entries with WEIR__OUT_MESSAGE, one partly sent among them */
+  struct weir__share *open; /* the last entry's share, where it is a gathered one; else NULL */
   struct weir__out inline_ring[WEIR__OUTQ_INLINE];
 };
 

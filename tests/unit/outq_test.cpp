@@ -244,6 +244,36 @@ TEST_F(outq, splices_a_message_partly_sent_into_an_empty_queue)
   EXPECT_EQ(pieces(), strings{"rtly"});
 }
 
+TEST_F(outq, cut_leaves_only_what_has_begun_to_leave)
+{
+  push("one");
+  push("two");
+  push("control", 0);
+  weir__outq_consume(&q, &b.pool, 1);
+  weir__outq_cut(&q, &b.pool);
+  EXPECT_EQ(pieces(), strings{"ne"});
+  EXPECT_EQ(q.messages, 1u);
+  EXPECT_EQ(q.bytes, 2u);
+  weir__outq_consume(&q, &b.pool, 2);
+  ASSERT_EQ(copy("h", "three"), 0);
+  weir__outq_cut(&q, &b.pool);
+  EXPECT_EQ(q.count, 0u);
+  EXPECT_EQ(q.bytes, 0u);
+  EXPECT_EQ(q.messages, 0u);
+}
+
+TEST_F(outq, cut_leaves_the_tail_of_what_was_begun_elsewhere)
+{
+  ASSERT_EQ(copy("", "tail", WEIR__OUT_MESSAGE | WEIR__OUT_BEGUN), 0);
+  ASSERT_EQ(copy("h", "message"), 0);
+  EXPECT_EQ(q.messages, 2u);
+  weir__outq_cut(&q, &b.pool);
+  EXPECT_EQ(pieces(), strings{"tail"});
+  EXPECT_EQ(q.messages, 1u);
+  ASSERT_EQ(copy("h", "close", 0), 0);
+  EXPECT_EQ(pieces(), strings{"tailhclose"});
+}
+
 TEST_F(outq, changes_nothing_without_memory)
 {
   ASSERT_EQ(copy("h", std::string(478, 'x')), 0);
