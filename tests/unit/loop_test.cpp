@@ -219,6 +219,26 @@ TEST_F(loop_turn, works_again_once_a_turn_and_does_not_block)
   end(a), end(b);
 }
 
+// again is for input that is left over: ready reads it, and may end the source.
+TEST_F(loop_turn, readies_again_before_work_but_later_for_work_alone)
+{
+  probe again, later, ends;
+  watch(again, false), watch(later, false), watch(ends, false);
+  again.ready = logs("ready");
+  again.work = logs("work");
+  ends.ready = [&] { bury(ends); };
+  weir__loop_again(loop, &again.source);
+  weir__loop_again(loop, &ends.source);
+  weir__loop_later(loop, &later.source);
+  EXPECT_EQ(weir_loop_step(loop, 0), 3);
+  EXPECT_EQ(log, (strings{"ready", "work"}));
+  EXPECT_EQ(later.readies, 0);
+  EXPECT_EQ(later.works, 1);
+  EXPECT_EQ(ends.works, 0);
+  EXPECT_EQ(ends.reclaims, 1);
+  end(again), end(later);
+}
+
 TEST_F(loop_turn, works_a_source_of_both_queues_once)
 {
   probe a;
@@ -330,6 +350,20 @@ TEST_F(loop_turn, reclaims_outside_a_turn_when_told)
   weir_loop_step(loop, 0);
   EXPECT_EQ(living.works, 1);
   end(living);
+}
+
+TEST_F(loop_turn, settles_posts_and_the_buried_outside_a_turn)
+{
+  probe a;
+  watch(a, false);
+  post([&] {
+    EXPECT_EQ(weir_loop_step(loop, 0), -EBUSY);
+    bury(a);
+    post(logs("post of a post"));
+  });
+  weir__loop_settle(loop);
+  EXPECT_EQ(log, strings{"post of a post"});
+  EXPECT_EQ(a.reclaims, 1);
 }
 
 TEST_F(loop_turn, forgets_a_source_wherever_it_stands)

@@ -118,6 +118,8 @@ TEST_F(loop_thread, belongs_to_who_steps_it)
   EXPECT_FALSE(elsewhere());
   std::thread([&] { weir_loop_step(loop, 0); }).join();
   EXPECT_FALSE(weir__loop_is_here(loop));
+  weir__loop_own(loop, weir__sys_thread());
+  EXPECT_TRUE(weir__loop_is_here(loop));
   weir_loop_step(loop, 0);
 }
 
