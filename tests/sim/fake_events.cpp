@@ -37,7 +37,7 @@ int kernel::epoll_create()
 int kernel::epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
   auto *epoll = get<epoll_file>(epfd, "epoll_ctl");
-  file *target = get<file>(fd, "epoll_ctl");
+  file *target = find(fd);
   if (epoll == nullptr || target == nullptr)
     return -EBADF;
   if (op != EPOLL_CTL_DEL && fails())
@@ -148,7 +148,7 @@ int kernel::timerfd_set(int fd, uint64_t at_ns)
   uint64_t setting = ++f->setting;
   if (at_ns != 0)
     at(at_ns, [this, fd, setting] {
-      auto *timer = dynamic_cast<timer_file *>(files_[static_cast<size_t>(fd)].get());
+      auto *timer = as<timer_file>(files_[static_cast<size_t>(fd)].get());
       if (timer == nullptr || timer->setting != setting)
         return;
       ++timer->ticks;

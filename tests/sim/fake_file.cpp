@@ -18,6 +18,12 @@ uint32_t bit_if(bool condition, uint32_t bit)
 }
 } // namespace
 
+const char *name_of(sort s)
+{
+  static const char *const names[] = {"epoll", "eventfd", "timerfd", "reserve", "tcp", "listener"};
+  return names[static_cast<size_t>(s)];
+}
+
 void file::wake(uint32_t key)
 {
   for (watch *w : watches)

@@ -33,10 +33,12 @@ struct watch {
   bool queued; // on the ready list
 };
 
+enum class sort { epoll, eventfd, timerfd, reserve, tcp, listener };
+
 class file
 {
 public:
-  explicit file(kernel &k) : kernel_(k) {}
+  file(kernel &k, sort s) : is(s), kernel_(k) {}
   virtual ~file() = default;
   file(const file &) = delete;
   file &operator=(const file &) = delete;
@@ -50,18 +52,24 @@ public:
   // epoll_wait told the server these bits.
   virtual void reported(uint32_t) {}
 
-  // What the file is, for the trace.
-  virtual const char *kind() const = 0;
-
   // Puts the watches that want one of these bits (0: all) on their ready lists: an edge.
   void wake(uint32_t key);
 
+  const sort is;
   std::vector<watch *> watches;
   int fd = -1;
 
 protected:
   kernel &kernel_;
 };
+
+// The file as what it is; NULL when it is something else.
+template <class kind> kind *as(file *f)
+{
+  return f != nullptr && f->is == kind::KIND ? static_cast<kind *>(f) : nullptr;
+}
+
+const char *name_of(sort s);
 
 // A queue of bytes.
 class byte_queue
@@ -87,12 +95,9 @@ private:
 class epoll_file final : public file
 {
 public:
-  using file::file;
+  static constexpr sort KIND = sort::epoll;
+  explicit epoll_file(kernel &k) : file(k, KIND) {}
   uint32_t poll() override;
-  const char *kind() const override
-  {
-    return "epoll";
-  }
 
   int control(int op, int fd, file *target, const epoll_event *event);
   void forget(file *target);
@@ -109,24 +114,18 @@ private:
 class event_file final : public file
 {
 public:
-  using file::file;
+  static constexpr sort KIND = sort::eventfd;
+  explicit event_file(kernel &k) : file(k, KIND) {}
   uint32_t poll() override;
-  const char *kind() const override
-  {
-    return "eventfd";
-  }
   uint64_t count = 0;
 };
 
 class timer_file final : public file
 {
 public:
-  using file::file;
+  static constexpr sort KIND = sort::timerfd;
+  explicit timer_file(kernel &k) : file(k, KIND) {}
   uint32_t poll() override;
-  const char *kind() const override
-  {
-    return "timerfd";
-  }
   uint64_t setting = 0; // moves on with each timerfd_settime, so that an old expiry is known
   uint64_t ticks = 0;
 };
@@ -134,14 +133,11 @@ public:
 class reserve_file final : public file
 {
 public:
-  using file::file;
+  static constexpr sort KIND = sort::reserve;
+  explicit reserve_file(kernel &k) : file(k, KIND) {}
   uint32_t poll() override
   {
     return 0;
-  }
-  const char *kind() const override
-  {
-    return "reserve";
   }
 };
 
@@ -150,11 +146,8 @@ public:
 class tcp_socket final : public file, public std::enable_shared_from_this<tcp_socket>
 {
 public:
+  static constexpr sort KIND = sort::tcp;
   tcp_socket(kernel &k, uint16_t port);
-  const char *kind() const override
-  {
-    return "tcp";
-  }
 
   // The server's end.
   uint32_t poll() override;
@@ -234,13 +227,10 @@ private:
 class listener_file final : public file
 {
 public:
-  using file::file;
+  static constexpr sort KIND = sort::listener;
+  explicit listener_file(kernel &k) : file(k, KIND) {}
   uint32_t poll() override;
   void released() override;
-  const char *kind() const override
-  {
-    return "listener";
-  }
 
   int domain = AF_INET;
   uint16_t port = 0;

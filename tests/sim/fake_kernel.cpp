@@ -27,7 +27,7 @@ struct seam_functions {
       return of(s).socket(domain, type);
     };
     t.setsockopt = [](const weir__sys *s, int fd, int, int, const void *, socklen_t) {
-      return of(s).get<file>(fd, "setsockopt") == nullptr ? -EBADF : 0;
+      return of(s).find(fd) == nullptr ? -EBADF : 0;
     };
     t.bind = [](const weir__sys *s, int fd, const sockaddr *address, socklen_t) {
       return of(s).bind(fd, address);
@@ -147,6 +147,12 @@ bool kernel::fails()
   return ++calls == fail_call;
 }
 
+file *kernel::find(int fd)
+{
+  size_t at = static_cast<size_t>(fd);
+  return fd >= 0 && at < files_.size() ? files_[at].get() : nullptr;
+}
+
 // The lowest free number, as the kernel gives it.
 int kernel::install(std::shared_ptr<file> f)
 {
@@ -174,10 +180,10 @@ std::string kernel::describe_files() const
 {
   std::string all;
   for (size_t at = 3; at < files_.size(); ++at)
-    if (auto *socket = dynamic_cast<tcp_socket *>(files_[at].get()))
+    if (auto *socket = as<tcp_socket>(files_[at].get()))
       all += "  " + socket->describe() + "\n";
     else if (files_[at] != nullptr)
-      all += "  fd " + std::to_string(at) + ": " + files_[at]->kind() + "\n";
+      all += "  fd " + std::to_string(at) + ": " + name_of(files_[at]->is) + "\n";
   return all;
 }
 
@@ -225,7 +231,7 @@ int kernel::bind(int fd, const struct sockaddr *address)
   // The port stands in the same place for both families.
   uint16_t port = ntohs(reinterpret_cast<const sockaddr_in *>(address)->sin_port);
   for (auto &f : files_)
-    if (auto *other = dynamic_cast<listener_file *>(f.get()))
+    if (auto *other = as<listener_file>(f.get()))
       if (other != listener && port != 0 && other->port == port && other->listening)
         return -EADDRINUSE;
   listener->port = port != 0 ? port : 8080;
@@ -288,7 +294,7 @@ int kernel::getpeername(int fd, struct weir__address *out)
 std::shared_ptr<tcp_socket> kernel::connect(uint16_t port)
 {
   for (auto &f : files_) {
-    auto *listener = dynamic_cast<listener_file *>(f.get());
+    auto *listener = as<listener_file>(f.get());
     if (listener == nullptr || !listener->listening || listener->port != port)
       continue;
     if (listener->pending.size() > listener->backlog)
@@ -324,7 +330,7 @@ int kernel::accept4(int fd, int flags)
     note("accept4 -> error %ld", error);
     if (error == EAGAIN)
       after(roll.below(NS_PER_MS), [this, fd] {
-        if (auto *f = dynamic_cast<listener_file *>(files_[static_cast<size_t>(fd)].get()))
+        if (auto *f = as<listener_file>(files_[static_cast<size_t>(fd)].get()))
           f->wake(EPOLLIN);
       });
     return -error;
@@ -383,9 +389,11 @@ int kernel::shutdown(int fd, int how)
 int kernel::close(int fd)
 {
   tick();
-  file *f = get<file>(fd, "close");
-  if (f == nullptr || fd < 3)
+  file *f = find(fd);
+  if (f == nullptr || fd < 3) {
+    blame("close(%d): no such descriptor", fd);
     return -EBADF;
+  }
   note("close(%ld)", fd);
   while (!f->watches.empty())
     f->watches.front()->owner->forget(f);

@@ -96,7 +96,7 @@ public:
   template <class visit> void each_socket(visit &&visitor)
   {
     for (auto &f : files_)
-      if (auto *socket = dynamic_cast<tcp_socket *>(f.get()))
+      if (auto *socket = as<tcp_socket>(f.get()))
         visitor(*socket);
   }
 
@@ -147,6 +147,7 @@ private:
 
   void tick();
   bool fails();
+  file *find(int fd);
   template <class kind> kind *get(int fd, const char *call);
   int install(std::shared_ptr<file> f);
   int accept_fault();
@@ -176,11 +177,10 @@ private:
 
 template <class kind> kind *kernel::get(int fd, const char *call)
 {
-  size_t at = static_cast<size_t>(fd);
-  file *f = fd >= 0 && at < files_.size() ? files_[at].get() : nullptr;
-  kind *wanted = dynamic_cast<kind *>(f);
+  file *f = find(fd);
+  kind *wanted = as<kind>(f);
   if (wanted == nullptr)
-    blame("%s(%d): %s", call, fd, f == nullptr ? "no such descriptor" : f->kind());
+    blame("%s(%d): %s", call, fd, f == nullptr ? "no such descriptor" : name_of(f->is));
   return wanted;
 }
 

@@ -20,7 +20,7 @@ constexpr uint32_t ENDING = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
 } // namespace
 
 tcp_socket::tcp_socket(kernel &k, uint16_t client_port)
-    : file(k), port(client_port), rcvbuf(k.rcvbuf), sndbuf(k.sndbuf)
+    : file(k, KIND), port(client_port), rcvbuf(k.rcvbuf), sndbuf(k.sndbuf)
 {
 }
 

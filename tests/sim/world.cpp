@@ -58,14 +58,23 @@ client &world::add_client(client_manners manners)
   return c;
 }
 
+// Letters for a text, any bytes for a binary.
+void world::fill(message &m, size_t size)
+{
+  uint64_t noise = 0;
+  for (size_t i = 0; m.payload.size() < size; ++i) {
+    noise = i % 8 == 0 ? k.roll.next() : noise >> 8;
+    m.payload += static_cast<char>(m.opcode == 1 ? 'a' + (noise & 15) : noise);
+  }
+}
+
 message world::command(client &from, char verb, char argument, int opcode, size_t size,
                        size_t fragments)
 {
   std::vector<message> &all = sent[&from];
   message m{opcode, {verb, argument}};
   m.payload += " " + std::to_string(from.number) + "." + std::to_string(all.size()) + " ";
-  while (m.payload.size() < size)
-    m.payload += static_cast<char>(opcode == 1 ? 'a' + k.roll.below(26) : k.roll.below(256));
+  fill(m, size);
   all.push_back(m);
   k.note("client %ld sends message %ld of %ld bytes", from.number,
          static_cast<long>(all.size()) - 1, static_cast<long>(m.payload.size()));

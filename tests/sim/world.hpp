@@ -94,7 +94,7 @@ private:
   friend struct app;
 
   int serve();
-  void watch_clients(client &c);
+  void fill(message &m, size_t size);
   void got(client &c, const message &m);
   void check_wakeups();
   void check_closed(session &s);
