@@ -18,6 +18,7 @@ CXX := $(if $(findstring clang,$(CC)),$(subst clang,clang++,$(CC)),g++)
 endif
 OPT ?= -O2
 OPT_DEBUG ?= -O1
+OPT_TEST ?= -O0
 SANITIZE ?=
 PREFIX ?= /usr/local
 
@@ -115,14 +116,16 @@ $(BUILD)/obj/%.o: %.cpp $(STAMPS)
 $(BUILD)/debug/%.o: %.c $(STAMPS)
 	$(CORE_CC) $(OPT_DEBUG) -DWEIR_DEBUG -Icore -Itests
 $(BUILD)/debug/%.o: %.cpp $(STAMPS)
-	$(CORE_CXX) $(OPT_DEBUG) -DWEIR_DEBUG -Icore -Itests
+	$(CORE_CXX) $(OPT_TEST) -DWEIR_DEBUG -Icore -Itests
+# GoogleTest is slow to optimise; this test computes for long.
+$(BUILD)/debug/tests/unit/mask_test.o: OPT_TEST := $(OPT_DEBUG)
 $(BUILD)/obj/llhttp/%.o: $(LLHTTP_SHARE)/llhttp/%.c $(STAMPS)
 	@mkdir -p $(@D) && echo '$(CC) $<' && $(CC) -O2 -g -fvisibility=hidden -DLLHTTP_STRICT_MODE=1 \
 	  $(LLHTTP_CFLAGS) -c $< -o $@
 
 # A stamp changes when its text does.
 $(BUILD)/flags.stamp: TEXT = $(CC) $(C_FLAGS) $(CFLAGS) $(CXX) $(CXX_FLAGS) $(CXXFLAGS) \
-  $(OPT) $(OPT_DEBUG) $(LDFLAGS)
+  $(OPT) $(OPT_DEBUG) $(OPT_TEST) $(LDFLAGS)
 $(BUILD)/sources.stamp: TEXT = $(CORE_SRC) $(SUPPORT_SRC) $(LLHTTP_OBJ)
 $(BUILD)/flags.stamp $(BUILD)/sources.stamp: force
 	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
