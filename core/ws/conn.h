@@ -190,6 +190,9 @@ void weir__conn_stop(struct weir_conn *c, int code);
 /* conn_life.c */
 void weir__conn_deadline(struct weir_loop *loop, struct weir__link *node);
 void weir__conn_arm(struct weir_conn *c);
+
+/* A connection whose reading the application has stopped cannot be judged by its silence so far. */
+void weir__conn_excuse(struct weir_conn *c);
 uint32_t weir__conn_tick(const struct weir_conn *c);
 
 /* http_conn.c: bytes of HTTP came. */

@@ -92,22 +92,27 @@ void weir__conn_arm(struct weir_conn *c)
     weir__wheel_add(wheel, &c->deadline, (uint64_t)whole * WEIR__WHEEL_TICK_MS);
 }
 
-/* A connection whose reading the application has stopped cannot be judged by its silence. */
-static void excuse(struct weir_conn *c, uint32_t now)
+void weir__conn_excuse(struct weir_conn *c)
 {
-  c->received_tick = now;
-  c->since_tick = now;
+  if (c->state != WEIR__CONN_OPEN)
+    return;
+  weir__loop_freshen(weir__conn_loop(c));
+  c->received_tick = weir__conn_tick(c);
+  c->since_tick = c->received_tick;
   c->pinged = 0;
+  weir__conn_arm(c);
 }
 
 static void open_is_due(struct weir_conn *c, uint32_t now)
 {
   const struct weir_route_options *options = &weir__conn_route(c)->options;
   if (c->paused) {
-    excuse(c, now);
-  } else if (left(now, c->since_tick, ticks(options->idle_timeout_ms)) == 0) {
-    weir_conn_close(c, WEIR__CLOSE_GOING_AWAY, "idle for too long");
+    weir__conn_excuse(c);
     return;
+  }
+  if (left(now, c->since_tick, ticks(options->idle_timeout_ms)) == 0) {
+    if (weir_conn_close(c, WEIR__CLOSE_GOING_AWAY, "idle for too long") == 0)
+      return;
   } else if (c->pinged) {
     weir__conn_lost(c, -ETIMEDOUT, "the peer answered no ping");
     return;

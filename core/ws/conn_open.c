@@ -110,9 +110,7 @@ void weir_conn_resume(struct weir_conn *c)
   if (!c->paused)
     return;
   c->paused = 0;
-  c->received_tick = weir__conn_tick(c);
-  if (c->state == WEIR__CONN_OPEN)
-    c->since_tick = c->received_tick;
+  weir__conn_excuse(c);
   weir__loop_again(weir__conn_loop(c), &c->stream.source);
 }
 
