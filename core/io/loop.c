@@ -105,13 +105,26 @@ bool weir__loop_is_here(const struct weir_loop *loop)
   return __atomic_load_n(&loop->thread, __ATOMIC_RELAXED) == weir__sys_thread();
 }
 
-void weir__loop_settle(struct weir_loop *loop)
+void weir__loop_enter(struct weir_loop *loop)
 {
   WEIR__ASSERT(!loop->stepping);
-  loop->stepping = true; /* a post that steps gets -EBUSY */
+  claim(loop);
+  weir__loop_read_clock(loop);
+  loop->stepping = true;
+}
+
+void weir__loop_leave(struct weir_loop *loop)
+{
+  loop->stepping = false;
+  weir__loop_rearm(loop);
+}
+
+void weir__loop_settle(struct weir_loop *loop)
+{
+  weir__loop_enter(loop);
   while (weir__loop_run_posts(loop) > 0)
     continue;
-  loop->stepping = false;
+  weir__loop_leave(loop);
   weir__loop_reclaim(loop);
 }
 
@@ -119,7 +132,6 @@ void weir_loop_free(struct weir_loop *loop)
 {
   if (loop == NULL)
     return;
-  claim(loop);
   weir__loop_settle(loop);
   destroy(loop);
 }

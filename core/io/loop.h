@@ -162,6 +162,11 @@ bool weir__loop_is_here(const struct weir_loop *loop);
 /* Says which thread steps the loop, before it does. */
 void weir__loop_own(struct weir_loop *loop, uintptr_t thread);
 
+/* Outside a step: what runs between the two has the turn, so that it cannot step the loop, and the
+ * descriptor of weir_loop_fd hears of what it leaves. */
+void weir__loop_enter(struct weir_loop *loop);
+void weir__loop_leave(struct weir_loop *loop);
+
 /* Outside a step: runs the posts that wait and reclaims all that is buried. */
 void weir__loop_settle(struct weir_loop *loop);
 

@@ -182,6 +182,7 @@ int weir_server_attach(struct weir_server *server, struct weir_loop *loop)
   if (shard == NULL)
     return -ENOMEM;
   shard->loop = loop;
+  weir__loop_own(loop, weir__sys_thread()); /* others hand over what they send from now on */
   int error = weir__shard_start(shard, server->fds, server->address_count);
   if (error != 0) {
     server->sys->free(server->sys, shard);
@@ -207,12 +208,19 @@ void weir_server_free(struct weir_server *server)
   if (server == NULL)
     return;
   const struct weir__sys *sys = server->sys;
-  for (uint32_t i = 0; i < server->shard_count; i++) {
+  uint32_t count = server->shard_count;
+  for (uint32_t i = 0; i < count; i++) {
     struct weir__shard *shard = &server->shards[i];
+    weir__loop_enter(shard->loop);
     weir__shard_stop(shard, WEIR__CLOSE_ABNORMAL);
-    weir__shard_fini(shard);
-    if (shard->own_loop)
-      weir_loop_free(shard->loop);
+    weir__loop_leave(shard->loop);
+  }
+  publish_shards(server, 0); /* posts that still run reach no loop that is gone */
+  for (uint32_t i = 0; i < count; i++)
+    weir__shard_fini(&server->shards[i]);
+  for (uint32_t i = 0; i < count; i++) {
+    if (server->shards[i].own_loop)
+      weir_loop_free(server->shards[i].loop);
   }
   weir__server_close_listeners(server);
   sys->free(sys, server->shards);
