@@ -60,9 +60,12 @@ static struct weir_slice slice_of(const struct weir__builder *text)
 static int respond(struct weir_conn *c, int status, const struct response *response)
 {
   struct weir__builder head = {0};
-  char line[160];
-  int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n%s", status,
-                   weir__http_phrase(status), response->body.len, response->extra);
+  char line[160], length[48] = "";
+  bool bodiless = status == 204 || status == 304; /* RFC 9110 sections 15.3.5, 15.4.5 */
+  if (!bodiless)
+    snprintf(length, sizeof length, "Content-Length: %zu\r\n", response->body.len);
+  int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n%s%s", status, weir__http_phrase(status),
+                   length, response->extra);
   int error = weir__builder_add(&head, pool_of(c), line, (size_t)n);
   if (error == 0 && response->type.len > 0) {
     error = weir__builder_add(&head, pool_of(c), "Content-Type: ", 14);
@@ -77,7 +80,7 @@ static int respond(struct weir_conn *c, int status, const struct response *respo
     error = weir__builder_add(&head, pool_of(c), "\r\n", 2);
   if (error == 0)
     error = weir__conn_queue_bytes(c, head.data, head.len, response->body.data,
-                                   response->head_only ? 0 : response->body.len);
+                                   response->head_only || bodiless ? 0 : response->body.len);
   weir__builder_drop(&head, pool_of(c));
   return error;
 }
