@@ -15,7 +15,10 @@ namespace catalogue
 {
 
 /* How long anything may take that must happen: only a failing test ever waits that long. */
-inline constexpr std::chrono::milliseconds patience{8000};
+#ifndef WEIR_CATALOGUE_PATIENCE_MS
+#define WEIR_CATALOGUE_PATIENCE_MS 8000
+#endif
+inline constexpr std::chrono::milliseconds patience{WEIR_CATALOGUE_PATIENCE_MS};
 
 /* The first byte of a frame (RFC 6455 section 5.2). */
 enum : unsigned {

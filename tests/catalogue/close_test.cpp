@@ -20,8 +20,6 @@ TEST(Row41, CodesThatMayNotBeSent)
     SCOPED_TRACE(code);
     expect_failed(at, closing(code), 1002);
     expect_failed(at, closing(code, "a reason"), 1002);
-    if (HasFailure())
-      break;
   }
 }
 
@@ -37,8 +35,6 @@ TEST(Row41, CodesThatMayBeSentAreAnswered)
       expect_close(at, peer, code);
       EXPECT_EQ(at.seen(peer).reason, "a reason");
     }
-    if (HasFailure())
-      break;
   }
 }
 
@@ -56,8 +52,6 @@ TEST(Row42, ReasonThatIsNotUtf8)
   for (const char *reason : {"\xff", "fine until \xed\xa0\x80 here", "\xc0\xaf", "cut \xe2\x82",
                              "\xf4\x90\x80\x80", "\x80"}) {
     expect_failed(at, closing(1000, reason), 1007);
-    if (HasFailure())
-      break;
   }
   client peer = at.open();
   peer.send(closing(1000, "\xe2\x82\xac"));
@@ -84,8 +78,6 @@ TEST(Row43, WhatFollowsACloseIsIgnored)
       EXPECT_EQ(r.reason, "first");
       EXPECT_EQ(r.messages.size() + r.pings.size(), 0u);
     }
-    if (HasFailure())
-      break;
   }
 }
 

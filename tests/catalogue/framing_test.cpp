@@ -24,8 +24,6 @@ void expect_all_failed(server &at, const std::vector<attack> &attacks)
     for (const std::string &before : {std::string(), sound, begun}) {
       SCOPED_TRACE(a.name + (before.empty() ? "" : before == sound ? ", later" : ", inside"));
       expect_failed(at, a.bytes, a.code, before);
-      if (testing::Test::HasFailure())
-        return;
     }
   }
 }
@@ -96,8 +94,6 @@ TEST(Row28, ReservedBitsOnMessages)
   for (const attack &a : attacks) {
     SCOPED_TRACE(a.name);
     expect_failed(at, a.bytes, 1002, sound);
-    if (HasFailure())
-      break;
   }
 }
 
@@ -121,8 +117,6 @@ TEST(Row30, ReservedOpcodes)
       SCOPED_TRACE(hex(opcode));
       expect_failed(at, masked(fin | opcode, payload), 1002, sound);
       expect_failed(at, masked(opcode, payload), 1002, begun);
-      if (HasFailure())
-        return;
     }
   }
 }
@@ -174,8 +168,6 @@ TEST(Row32, TopBitOfThe64BitLength)
       SCOPED_TRACE(length);
       expect_failed(at, claiming(fin | binary, 64, length), 1002, sound);
       expect_failed(at, claiming(fin | continuation, 64, length), 1002, begun);
-      if (HasFailure())
-        return;
     }
   }
 }
@@ -196,8 +188,6 @@ TEST(Row33, LengthNotInItsShortestForm)
     SCOPED_TRACE(a.name);
     bool continues = (static_cast<unsigned char>(a.bytes[0]) & 0x0F) == continuation;
     expect_failed(at, a.bytes, a.code, continues ? begun : sound);
-    if (HasFailure())
-      break;
   }
 }
 
@@ -221,8 +211,6 @@ TEST(Row34, LengthNearTheLargestNumber)
       SCOPED_TRACE(length);
       expect_failed(at, claiming(fin | binary, 64, length), 1009, sound);
       expect_failed(at, claiming(fin | continuation, 64, length), 1009, begun);
-      if (HasFailure())
-        return;
     }
     at.poll("the memory of before", [&] { return at.counters().memory_bytes < memory + 65536; });
   }

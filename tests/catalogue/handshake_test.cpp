@@ -21,8 +21,6 @@ void expect_all_refused(server &at, const std::vector<refusal> &cases)
   for (const refusal &c : cases) {
     SCOPED_TRACE(c.name);
     expect_refused(at, c.head.str(), c.status, c.speaks_of);
-    if (testing::Test::HasFailure())
-      return;
   }
 }
 
@@ -50,6 +48,8 @@ void expect_accepted(server &at, const request &head)
 void expect_all_accepted(server &at, const std::vector<acceptance> &cases)
 {
   for (const acceptance &c : cases) {
+    if (testing::Test::HasFailure())
+      return;
     SCOPED_TRACE(c.name);
     expect_accepted(at, c.head);
   }
@@ -182,7 +182,7 @@ TEST(Row04, AnotherMethodThanGet)
 TEST(Row05, UpgradeByHttp10)
 {
   server at;
-  expect_all_refused(at, {{"1.0", line("GET / HTTP/1.0"), 400, "1\\.[01]"}});
+  expect_all_refused(at, {{"1.0", line("GET / HTTP/1.0"), 400, "HTTP/1.0"}});
 }
 
 TEST(Row05, OtherVersionsAndProtocols)

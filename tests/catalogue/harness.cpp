@@ -1,9 +1,9 @@
 #include "catalogue/harness.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <gtest/gtest.h>
 #include <pthread.h>
-#include <regex>
 #include <time.h>
 
 namespace catalogue
@@ -343,6 +343,25 @@ void deliver(server &at, client &from, std::string_view attack, delivery how)
 namespace
 {
 
+std::string lower(std::string text)
+{
+  for (char &c : text)
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+/* Whether a sentence holds one of some words, separated by "|", in any case. */
+bool holds_one_of(const std::string &sentence, const std::string &words)
+{
+  for (size_t begin = 0; begin < words.size();) {
+    size_t end = std::min(words.find('|', begin), words.size());
+    if (lower(sentence).find(lower(words.substr(begin, end - begin))) != std::string::npos)
+      return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
 void expect_ordered_end(client &from)
 {
   EXPECT_EQ(static_cast<int>(from.wait_end()), static_cast<int>(ending::finished))
@@ -350,8 +369,8 @@ void expect_ordered_end(client &from)
   EXPECT_EQ(from.discarded(), 0u) << "bytes behind the answer";
 }
 
-response refused_once(server &at, const std::string &request, int status,
-                      const std::string &pattern, delivery how)
+response refused_once(server &at, const std::string &request, int status, const std::string &words,
+                      delivery how)
 {
   weir_counters before = at.counters();
   client attacker(at.port());
@@ -361,8 +380,8 @@ response refused_once(server &at, const std::string &request, int status,
   EXPECT_EQ(answer.status, status) << answer.body;
   EXPECT_TRUE(answer.has_token("Connection", "close"));
   EXPECT_NE(answer.body, "");
-  EXPECT_TRUE(std::regex_search(answer.body, std::regex(pattern, std::regex::icase)))
-      << "\"" << answer.body << "\" does not speak of " << pattern;
+  EXPECT_TRUE(holds_one_of(answer.body, words))
+      << "\"" << answer.body << "\" does not speak of " << words;
   expect_ordered_end(attacker);
   at.expect_undisturbed();
   weir_counters after = at.counters();
@@ -374,14 +393,14 @@ response refused_once(server &at, const std::string &request, int status,
 } // namespace
 
 response expect_refused(server &at, const std::string &request, int status,
-                        const std::string &pattern)
+                        const std::string &words)
 {
   response answer;
   for (delivery how : deliveries) {
-    SCOPED_TRACE(name(how));
-    answer = refused_once(at, request, status, pattern, how);
     if (testing::Test::HasFailure())
       break;
+    SCOPED_TRACE(name(how));
+    answer = refused_once(at, request, status, words, how);
   }
   return answer;
 }
@@ -405,6 +424,8 @@ void expect_failure(server &at, client &from, int code)
 void expect_failed(server &at, const std::string &attack, int code, const std::string &before)
 {
   for (delivery how : deliveries) {
+    if (testing::Test::HasFailure())
+      return;
     SCOPED_TRACE(name(how));
     client attacker = at.open();
     attacker.send(before);
@@ -414,8 +435,6 @@ void expect_failed(server &at, const std::string &attack, int code, const std::s
     expect_failure(at, attacker, code);
     EXPECT_EQ(at.counters().failed, failed + 1);
     at.expect_undisturbed();
-    if (testing::Test::HasFailure())
-      break;
   }
 }
 

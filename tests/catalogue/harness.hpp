@@ -140,11 +140,12 @@ const char *name(delivery how);
 /* Puts an attack on the wire. */
 void deliver(server &at, client &from, std::string_view attack, delivery how);
 
-/* A request must be refused with a status: the whole answer is right, its body's sentence matches
- * the pattern (in any case), the stream ends in order and nothing was opened; by any delivery.
- * Returns the answer to the last one. */
+/* A request must be refused with a status: the whole answer is right, its body's sentence holds one
+ * of the words (separated by "|"), the stream ends in order and nothing was opened; by any
+ * delivery. Returns the answer to the last one. Once a test has failed, this and expect_failed do
+ * no more. */
 response expect_refused(server &at, const std::string &request, int status,
-                        const std::string &pattern);
+                        const std::string &words);
 
 /* Bytes behind a correct handshake must fail the connection with a code, in every respect, by any
  * delivery; before goes ahead of each attack and is sound. */

@@ -26,8 +26,6 @@ void expect_bad(server &at, const std::vector<head_case> &cases, const char *spe
   for (const head_case &c : cases) {
     SCOPED_TRACE(c.name);
     expect_refused(at, c.bytes, 400, speaks_of);
-    if (testing::Test::HasFailure())
-      return;
   }
 }
 
@@ -111,8 +109,6 @@ TEST(Row11, LengthThatIsNone)
                             "18446744073709551616", "99999999999999999999999"}) {
     SCOPED_TRACE(value);
     expect_refused(at, with_raw("Content-Length: " + std::string(value)), 400, "length");
-    if (HasFailure())
-      break;
   }
 }
 

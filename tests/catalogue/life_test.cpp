@@ -309,6 +309,20 @@ TEST(Row66, HalfCloseInTheHandshake)
   }
 }
 
+TEST(Row66, HalfCloseBehindARefusedRequest)
+{
+  server at;
+  for (int i = 0; i < 20; i++) {
+    client attacker(at.port());
+    attacker.send(request{}.without("Host").str());
+    attacker.half_close();
+    response answer = attacker.read_response().value_or(response{});
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_NE(answer.body, "");
+    EXPECT_EQ(static_cast<int>(attacker.wait_end(late)), static_cast<int>(ending::finished));
+  }
+}
+
 TEST(Row66, HalfCloseOfAPeerThatDoesNotRead)
 {
   server at(answering_much());

@@ -51,8 +51,6 @@ TEST(Row44, DeclaredLengthOverTheLimit)
       SCOPED_TRACE(length);
       expect_failed(s.at, header_only(fin | binary, length), 1009);
       expect_failed(s.at, header_only(text, length), 1009, piecewise ? "" : sound);
-      if (HasFailure())
-        return;
     }
   }
 }
@@ -107,8 +105,6 @@ TEST(Row45, SumOfFragmentsOverTheLimit)
     expect_failed(s.at, header_only(continuation, 1), 1009, masked(text, std::string(1000, 'x')));
     expect_failed(s.at, masked(continuation, "z"), 1009,
                   most + masked(continuation, std::string(99, 'y')) + masked(fin | ping, "p"));
-    if (HasFailure())
-      return;
   }
 }
 
@@ -150,8 +146,6 @@ TEST(Row47, FloodOfFragments)
       SCOPED_TRACE(payload);
       expect_failed(s.at, masked(continuation, payload), 1008, fragments(100, payload));
       expect_failed(s.at, masked(fin | continuation, payload), 1008, fragments(100, payload));
-      if (HasFailure())
-        return;
     }
   }
 }

@@ -21,8 +21,6 @@ TEST(Row35, ContinuationWithoutAStart)
     for (const std::string &before : {std::string(), sound, ended, masked(fin | ping, "ping")}) {
       expect_failed(at, masked(first, "more"), 1002, before);
       expect_failed(at, masked(first), 1002, before);
-      if (HasFailure())
-        return;
     }
   }
 }
@@ -36,8 +34,6 @@ TEST(Row36, NewMessageInsideAMessage)
           begun + masked(fin | ping, "ping")}) {
       expect_failed(at, masked(first, "new"), 1002, before);
       expect_failed(at, masked(first), 1002, before);
-      if (HasFailure())
-        return;
     }
   }
 }
@@ -154,8 +150,6 @@ TEST(Row38, FailsAtTheOffendingByteInMidFrame)
     patient.send(cut_frame(fin | text, bad.bytes));
     expect_failure(at, patient, 1007);
     expect_failed(at, cut_frame(fin | text, bad.bytes), 1007);
-    if (HasFailure())
-      return;
   }
 }
 
@@ -183,8 +177,6 @@ TEST(Row38, InAnyFragment)
     for (char byte : bad.bytes)
       split += masked(continuation) + masked(continuation, {&byte, 1});
     expect_failed(at, split, 1007);
-    if (HasFailure())
-      return;
   }
 }
 
@@ -199,8 +191,6 @@ TEST(Row38, FarInsideALongFrame)
     attacker.send(masked(fin | text, payload));
     at.expect_undisturbed();
     expect_failure(at, attacker, 1007);
-    if (HasFailure())
-      return;
   }
 }
 
@@ -211,8 +201,6 @@ TEST(Row38, CutAtTheEndOfTheMessage)
     expect_failed(at, masked(fin | text, cut), 1007);
     expect_failed(at, masked(fin | text, "sound" + std::string(cut)), 1007);
     expect_failed(at, masked(text, cut) + masked(fin | continuation), 1007);
-    if (HasFailure())
-      return;
   }
 }
 
