@@ -102,6 +102,13 @@ $(C_EXAMPLES:%=$(BUILD)/bin/%-c): $(BUILD)/bin/%-c: $(BUILD)/obj/core/examples/%
 $(BUILD)/bin/chat $(BUILD)/bin/chat-c: $(BUILD)/obj/core/examples/page.o
 $(BUILD)/obj/core/examples/page.o: core/examples/page.html
 
+# ---- what the tests share: all in their directories that is no test itself
+
+SUPPORT_SRC := $(filter-out %_test.cpp %_main.cpp,$(wildcard \
+  $(foreach d,support unit sim catalogue,tests/$d/*.c tests/$d/*.cpp)))
+SUPPORT_LIB := $(BUILD)/debug/tests/libsupport.a
+SUPPORT_OBJ := $(addsuffix .o,$(basename $(SUPPORT_SRC:%=$(BUILD)/debug/%)))
+
 # ---- objects: obj/ optimised, debug/ with assertions and what the tests are made of
 
 CORE_CC = @mkdir -p $(@D) && echo '$(CC) $<' && $(CC) $(C_FLAGS) $(CFLAGS) $(DEPS) -c $< -o $@
@@ -117,8 +124,8 @@ $(BUILD)/debug/%.o: %.c $(STAMPS)
 	$(CORE_CC) $(OPT_DEBUG) -DWEIR_DEBUG -Icore -Itests
 $(BUILD)/debug/%.o: %.cpp $(STAMPS)
 	$(CORE_CXX) $(OPT_TEST) -DWEIR_DEBUG -Icore -Itests
-# GoogleTest is slow to optimise; this test computes for long.
-$(BUILD)/debug/tests/unit/mask_test.o: OPT_TEST := $(OPT_DEBUG)
+# GoogleTest is slow to optimise; what computes for long is worth it.
+$(SUPPORT_OBJ) $(BUILD)/debug/tests/unit/mask_test.o: OPT_TEST := $(OPT_DEBUG)
 $(BUILD)/obj/llhttp/%.o: $(LLHTTP_SHARE)/llhttp/%.c $(STAMPS)
 	@mkdir -p $(@D) && echo '$(CC) $<' && $(CC) -O2 -g -fvisibility=hidden -DLLHTTP_STRICT_MODE=1 \
 	  $(LLHTTP_CFLAGS) -c $< -o $@
@@ -138,10 +145,6 @@ need-build need-unit need-check need-test need-dev:
 
 # ---- tests: each tests/SUITE/*_test.cpp is a program, what else stands there is shared by all
 
-SUPPORT_SRC := $(filter-out %_test.cpp %_main.cpp,$(wildcard \
-  $(foreach d,support unit sim catalogue,tests/$d/*.c tests/$d/*.cpp)))
-SUPPORT_LIB := $(BUILD)/debug/tests/libsupport.a
-SUPPORT_OBJ := $(addsuffix .o,$(basename $(SUPPORT_SRC:%=$(BUILD)/debug/%)))
 test_binaries = $(patsubst tests/%.cpp,$(BUILD)/tests/%,$(wildcard tests/$1/*_test.cpp))
 TEST_BIN := $(foreach s,unit sim catalogue,$(call test_binaries,$s))
 RUN_TESTS = @WEIR_BUILD=$(abspath $(BUILD)) \
