@@ -25,7 +25,7 @@ struct app {
 
   static bool allowed(session &s, int result)
   {
-    bool lossy = s.home->options.lossy;
+    bool lossy = s.home->options.lossy || s.home->stopped;
     switch (-result) {
     case EPIPE:
       return lossy || s.closing || s.closed || s.peer->broke_off;
@@ -267,6 +267,27 @@ struct app {
       echo(s, m);
   }
 
+  // What a handler does to others beside its own business.
+  static void meddle(session &s)
+  {
+    world &w = *s.home;
+    if (!w.options.mischief || w.server == nullptr || !w.k.roll.chance(200))
+      return;
+    message m{WEIR_TEXT, "n meddling"};
+    switch (w.k.roll.below(5)) {
+    case 0:
+      return broadcast(s, m, false);
+    case 1:
+      return broadcast(s, m, true);
+    case 2:
+      return close_another(s, w.k.roll.chance(500));
+    case 3:
+      return s.closed ? void() : echo(s, m);
+    default:
+      return s.closed ? void() : subscribe(s, '0', !s.topics.contains('0'));
+    }
+  }
+
   static bool alive(session &s, const char *what)
   {
     if (s.open && !s.closed)
@@ -319,6 +340,7 @@ struct app {
       weir_conn_abort(conn);
     }
     w.k.note("on_open, client %ld", s.peer == nullptr ? -1 : s.peer->number);
+    meddle(s);
   }
 
   static void on_error(struct weir_conn *conn, int error, const char *what, void *)
@@ -349,6 +371,7 @@ struct app {
     s.timer = nullptr;
     s.conn = nullptr;
     s.home->check_closed(s);
+    meddle(s);
   }
 
   static void on_ping(struct weir_conn *conn, struct weir_slice, void *)
@@ -357,7 +380,8 @@ struct app {
   }
   static void on_drain(struct weir_conn *conn, void *)
   {
-    alive(of(conn), "on_drain");
+    if (alive(of(conn), "on_drain"))
+      meddle(of(conn));
   }
 };
 

@@ -64,9 +64,12 @@ void client::connect(const std::string &path)
 // Connects again after a while, as what dropped it is the server's shortage.
 void client::again()
 {
-  if (!manners.tries_again || attempts > 200)
-    return wrong("gave up connecting");
-  kernel_.after((20 + kernel_.roll.below(60)) * NS_PER_MS, [this] { connect(path_); });
+  if (attempts > 200)
+    wrong("gave up connecting");
+  if (manners.tries_again && attempts <= 200)
+    kernel_.after((20 + kernel_.roll.below(60)) * NS_PER_MS, [this] { connect(path_); });
+  else
+    ended = true;
 }
 
 void client::send(const message &m, size_t fragments)

@@ -88,6 +88,25 @@ int kernel::settle(epoll_file *epoll, struct epoll_event *events, int max, uint6
   return n;
 }
 
+void kernel::sleep_on(int epfd, uint64_t ns)
+{
+  uint64_t until = now_ + ns, began = now_;
+  auto *epoll = get<epoll_file>(epfd, "poll");
+  while (run_next(now_)) {
+  }
+  if (epoll == nullptr || epoll->poll() != 0)
+    return;
+  if (would_block)
+    would_block();
+  while (epoll->poll() == 0 && !(signal && signal()))
+    if (!run_next(until)) {
+      now_ = std::max(now_, until);
+      break;
+    }
+  if (now_ - began >= NS_PER_MS)
+    idle_waits_ = 0;
+}
+
 int kernel::epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
 {
   tick();

@@ -49,6 +49,9 @@ public:
   void at(uint64_t ns, std::function<void()> what);
   void after(uint64_t ns, std::function<void()> what);
 
+  // poll(2) on an epoll by a foreign loop: the world acts until it is readable.
+  void sleep_on(int epfd, uint64_t ns);
+
   uint64_t now() const
   {
     return now_;

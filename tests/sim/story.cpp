@@ -161,6 +161,8 @@ world_options options_of(dice &roll, const flavour &f)
     o.route.max_queued_messages = roll.between(1, 50);
     o.route.queue_policy = roll.chance(600) ? WEIR_QUEUE_DROP_NEWEST : WEIR_QUEUE_CLOSE;
   }
+  o.foreign = roll.chance(250);
+  o.mischief = f.breaks;
   if (roll.chance(200))
     o.server.busy_poll_us = roll.between(1, 100);
   return o;
@@ -210,6 +212,8 @@ void tell(uint64_t seed, const flavour &f, plant bug,
   size_t count = f.starved ? roll.between(4, 16) : roll.between(1, 7);
   for (size_t i = 0; i < count && w.failures.empty(); ++i)
     players.emplace_back(w, f, static_cast<unsigned>(roll.between(1, 30)), manners_of(roll));
+  if (f.breaks && roll.chance(100))
+    w.k.after(roll.below(200 * NS_PER_MS), [&] { w.stop(); });
   w.run_until([&] { return w.all_over(); });
   if (w.failures.empty() && roll.chance(500))
     w.run_for(6000);

@@ -214,7 +214,6 @@ TEST_F(deadline, off_is_never)
 }
 
 struct alarm {
-  deadline *test;
   struct weir_timer *timer;
   sim::kernel *k;
   std::vector<uint64_t> fired_at; // ns
@@ -234,7 +233,7 @@ TEST_F(deadline, user_timers_are_exact)
   std::deque<alarm> alarms;
   uint64_t since = w->k.now();
   for (uint64_t ms : spans) {
-    alarm &a = alarms.emplace_back(alarm{this, nullptr, &w->k, {}});
+    alarm &a = alarms.emplace_back(alarm{nullptr, &w->k, {}});
     ASSERT_EQ(weir_timer_new(&a.timer, w->loop, ring, &a), 0);
     weir_timer_start(a.timer, ms, 0);
   }
@@ -247,10 +246,28 @@ TEST_F(deadline, user_timers_are_exact)
   }
 }
 
+// A loop that only polls weir_loop_fd keeps the same time.
+TEST_F(deadline, foreign_loop)
+{
+  options.foreign = true;
+  options.route.idle_timeout_ms = 7000;
+  begin();
+  sim::client &c = open();
+  alarm a{nullptr, &w->k, {}};
+  ASSERT_EQ(weir_timer_new(&a.timer, w->loop, ring, &a), 0);
+  uint64_t since = w->k.now();
+  weir_timer_start(a.timer, 4321, 0);
+  w->run_until([&] { return c.close_got != 0; });
+  expect_ms(opened_at, w->k.now(), 7000);
+  ASSERT_EQ(a.fired_at.size(), 1u);
+  expect_ms(since, a.fired_at[0], 4321, 2);
+  weir_timer_free(a.timer);
+}
+
 TEST_F(deadline, repeating_timers_keep_to_the_grid)
 {
   begin();
-  alarm a{this, nullptr, &w->k, {}};
+  alarm a{nullptr, &w->k, {}};
   uint64_t since = w->k.now();
   ASSERT_EQ(weir_timer_new(&a.timer, w->loop, ring, &a), 0);
   weir_timer_start(a.timer, 7, 10);

@@ -146,7 +146,7 @@ bool world::all_over()
 // The end of a session against what its client did.
 void world::check_closed(session &s)
 {
-  if (s.peer == nullptr || s.closing || options.lossy || server == nullptr)
+  if (s.peer == nullptr || s.closing || options.lossy || server == nullptr || stopped)
     return;
   int expected = s.peer->close_sent != 0 ? s.peer->close_sent : 1006;
   bool cut = s.peer->broke_off && s.close_code == 1006;
@@ -192,7 +192,10 @@ std::string world::who_waits() const
 
 void world::step()
 {
-  int result = weir_loop_step(loop, static_cast<int>(options.patience_ms / 4));
+  uint64_t timeout_ms = options.patience_ms / 4;
+  if (options.foreign)
+    k.sleep_on(weir_loop_fd(loop), timeout_ms * NS_PER_MS);
+  int result = weir_loop_step(loop, options.foreign ? 0 : static_cast<int>(timeout_ms));
   if (result < 0)
     fail("weir_loop_step returned " + std::string(weir_strerror(result)));
   for (const std::string &b : k.blames)
@@ -224,6 +227,15 @@ void world::run_for(uint64_t ms)
   k.signal = [this, end] { return k.now() >= end; };
   while (failures.empty() && k.now() < end)
     step();
+}
+
+void world::stop()
+{
+  k.note("weir_server_stop");
+  stopped = true;
+  for (client &c : clients)
+    c.manners.tries_again = false;
+  weir_server_stop(server);
 }
 
 void world::tear_down()

@@ -45,6 +45,8 @@ struct world_options {
   weir_route_options route = {};
   size_t max_files = 1024;
   size_t rcvbuf = 64 << 10, sndbuf = 64 << 10;
+  bool foreign = false;        // a foreign loop polls the loop's descriptor and steps it then alone
+  bool mischief = false;       // the handlers that tell of connections act upon others
   bool lossy = false;          // queues may overflow, or memory run out: messages may be missing
   uint64_t patience_ms = 3000; // nothing happens for so long, though something should: stuck
 };
@@ -71,7 +73,10 @@ public:
   void run_until(const std::function<bool()> &done);
   void run_for(uint64_t ms);
 
-  // Stops and frees the server, and looks for what is left over.
+  // weir_server_stop, from anywhere.
+  void stop();
+
+  // Frees the server, and looks for what is left over.
   void tear_down();
 
   void fail(const std::string &what);
@@ -85,6 +90,7 @@ public:
   std::vector<std::string> failures;
   struct weir_loop *loop = nullptr;
   struct weir_server *server = nullptr;
+  bool stopped = false;
   std::deque<client> clients;
   std::deque<session> sessions;
   std::map<const client *, std::vector<message>> sent; // by each client
