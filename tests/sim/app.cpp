@@ -351,7 +351,7 @@ struct app {
       s.home->fail("on_error twice");
     s.failed = true;
     s.home->k.note(std::string("on_error: ") + weir_strerror(error) + ": " + what);
-    if (!s.home->options.lossy)
+    if (!s.home->options.lossy && error != -s.peer->offence)
       s.home->fail("on_error: " + std::string(weir_strerror(error)) + ": " + what);
   }
 

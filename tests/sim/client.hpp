@@ -62,6 +62,7 @@ public:
   int close_sent = 0;                   // the code, 1005 for none; 0: no Close was sent
   int close_got = 0;                    // the same of the server's
   bool broke_off = false;               // it sent FIN or RST of its own accord
+  int offence = 0;                      // the close code that a broken rule must bring
   unsigned attempts = 0;                // to connect
   size_t pings = 0, pongs = 0;          // that came
   uint64_t pinged_at = 0, ended_at = 0; // of the kernel's clock, ns

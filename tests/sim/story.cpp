@@ -108,10 +108,32 @@ private:
       return client_.send_end();
     if (how == 2)
       return client_.send_fin();
+    if (how == 4)
+      return break_a_rule();
     bool bare = roll_.chance(200);
     client_.send_close(bare ? 1005 : 1000 + static_cast<int>(roll_.below(4)), bare ? "" : "bye");
     if (how == 3)
       client_.send_fin();
+  }
+
+  void break_a_rule()
+  {
+    static const struct {
+      std::string_view bytes;
+      int code;
+    } offences[] = {
+        {std::string_view("\x81\x05hello", 7), 1002},               // not masked
+        {std::string_view("\xC1\x80\0\0\0\0", 6), 1002},            // RSV1
+        {std::string_view("\x83\x80\0\0\0\0", 6), 1002},            // a reserved opcode
+        {std::string_view("\x80\x80\0\0\0\0", 6), 1002},            // continues nothing
+        {std::string_view("\x89\xFE\0\x7E", 4), 1002},              // a long ping
+        {std::string_view("\x82\xFF\x80\0\0\0\0\0\0\0", 10), 1002}, // the top bit
+        {std::string_view("\x82\xFF\0\0\0\0\x7F\0\0\0", 10), 1009}, // too large
+        {std::string_view("\x81\x81\0\0\0\0\xFF", 7), 1007},        // no UTF-8
+    };
+    auto &offence = offences[roll_.below(std::size(offences))];
+    client_.offence = offence.code;
+    client_.send_raw(offence.bytes);
   }
 
   world &world_;
@@ -178,6 +200,14 @@ client_manners manners_of(dice &roll)
   return m;
 }
 
+// Whether a rule that a client broke brought the Close frame that it should.
+bool answered(world &w, client &c)
+{
+  session *s = w.session_of(c);
+  return c.close_got == c.offence || s->closing || w.stopped || w.options.lossy ||
+         !w.failures.empty();
+}
+
 // Whose story is being told; for a process that dies in the midst of it.
 const world *present;
 
@@ -217,6 +247,9 @@ void tell(uint64_t seed, const flavour &f, plant bug,
   w.run_until([&] { return w.all_over(); });
   if (w.failures.empty() && roll.chance(500))
     w.run_for(6000);
+  for (client &c : w.clients)
+    if (c.offence != 0 && c.open && !answered(w, c))
+      w.fail("no Close " + std::to_string(c.offence) + " for " + c.describe());
   w.tear_down();
   present = nullptr;
   judge(w);

@@ -148,7 +148,9 @@ void world::check_closed(session &s)
 {
   if (s.peer == nullptr || s.closing || options.lossy || server == nullptr || stopped)
     return;
-  int expected = s.peer->close_sent != 0 ? s.peer->close_sent : 1006;
+  int expected = s.peer->offence != 0      ? s.peer->offence
+                 : s.peer->close_sent != 0 ? s.peer->close_sent
+                                           : 1006;
   bool cut = s.peer->broke_off && s.close_code == 1006;
   if (s.close_code != expected && !cut && s.close_code != 1001)
     fail("on_close(" + std::to_string(s.close_code) + ") where " + std::to_string(expected) +
