@@ -252,10 +252,19 @@ struct app {
     }
   }
 
+  // An id finds its connection as long as that lives, and never another one.
+  static void look_up(world &w)
+  {
+    session &any = w.sessions[w.k.roll.below(w.sessions.size())];
+    if (weir_conn_find(w.server, w.loop, any.id) != any.conn)
+      w.fail("weir_conn_find gave another connection than the id's");
+  }
+
   static void took(session &s, const message &m, const struct weir_message *lent)
   {
     world &w = *s.home;
     w.k.progress();
+    look_up(w);
     const std::vector<message> &all = w.sent[s.peer];
     if (s.taken >= all.size() || all[s.taken] != m)
       w.fail("message " + std::to_string(s.taken) + " of client " + std::to_string(s.peer->number) +
