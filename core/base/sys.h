@@ -44,7 +44,7 @@ struct weir__sys {
   int (*epoll_ctl)(const struct weir__sys *sys, int epfd, int op, int fd,
                    struct epoll_event *event);
   int (*epoll_wait)(const struct weir__sys *sys, int epfd, struct epoll_event *events, int max,
-                    int timeout_ms);
+                    int64_t timeout_ns);                   /* -1: for ever */
   int (*eventfd)(const struct weir__sys *sys);             /* non-blocking, close-on-exec */
   int (*eventfd_add)(const struct weir__sys *sys, int fd); /* an edge; async-signal-safe */
   int (*timerfd)(const struct weir__sys *sys);             /* CLOCK_MONOTONIC */

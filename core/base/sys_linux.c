@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -158,9 +159,22 @@ static int sys_epoll_ctl(SYS, int epfd, int op, int fd, struct epoll_event *even
   return result(epoll_ctl(epfd, op, fd, event));
 }
 
-static int sys_epoll_wait(SYS, int epfd, struct epoll_event *events, int max, int timeout_ms)
+/* Whole milliseconds, rounded up so that nothing is woken too early. */
+static int to_ms(int64_t ns)
 {
-  return result(epoll_wait(epfd, events, max, timeout_ms));
+  int64_t ms = (ns - 1) / 1000000 + 1;
+  return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static int sys_epoll_wait(SYS, int epfd, struct epoll_event *events, int max, int64_t timeout_ns)
+{
+  if (timeout_ns <= 0)
+    return result(epoll_wait(epfd, events, max, timeout_ns < 0 ? -1 : 0));
+  struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
+  int count = result(epoll_pwait2(epfd, events, max, &timeout, NULL));
+  if (count != -ENOSYS) /* kernels before 5.11 */
+    return count;
+  return result(epoll_wait(epfd, events, max, to_ms(timeout_ns)));
 }
 
 static int sys_eventfd(SYS)

@@ -4,7 +4,6 @@
 #include "base/debug.h"
 
 #include <errno.h>
-#include <limits.h>
 
 enum { NS_PER_MS = 1000 * 1000, OWN_TIMERFD = 1 };
 
@@ -33,33 +32,33 @@ static uint64_t next_deadline_ns(const struct weir_loop *loop)
   return ms > UINT64_MAX / NS_PER_MS ? UINT64_MAX : ms * NS_PER_MS;
 }
 
-/* Whole milliseconds from one time to another, rounded up so that nothing is woken too early. */
-static int ms_between(uint64_t from_ns, uint64_t to_ns)
+/* What is left until a time; 0 once it has come. */
+static int64_t left_until(uint64_t now_ns, uint64_t at_ns)
 {
-  if (to_ns <= from_ns)
+  if (at_ns <= now_ns)
     return 0;
-  uint64_t ms = (to_ns - from_ns - 1) / NS_PER_MS + 1;
-  return ms > INT_MAX ? INT_MAX : (int)ms;
+  return at_ns - now_ns > INT64_MAX ? INT64_MAX : (int64_t)(at_ns - now_ns);
 }
 
-/* How long the wait may block. */
-static int timeout_of(struct weir_loop *loop, int timeout_ms)
+/* How long the wait may block, in ns; -1 for ever. */
+static int64_t timeout_of(struct weir_loop *loop, int timeout_ms)
 {
   if (timeout_ms == 0 || weir__loop_has_work(loop))
     return 0;
+  int64_t asked_ns = timeout_ms < 0 ? -1 : (int64_t)timeout_ms * NS_PER_MS;
   uint64_t next_ns = next_deadline_ns(loop);
   if (next_ns == UINT64_MAX)
-    return timeout_ms;
+    return asked_ns;
   if (loop->timers.count > 0) /* exact to 1 ms, however long the handlers ran */
     weir__loop_read_clock(loop);
-  int ms = ms_between(loop->now_ns, next_ns);
-  return timeout_ms < 0 || ms < timeout_ms ? ms : timeout_ms;
+  int64_t left_ns = left_until(loop->now_ns, next_ns);
+  return asked_ns < 0 || left_ns < asked_ns ? left_ns : asked_ns;
 }
 
-static int poll_for(struct weir_loop *loop, int timeout_ms)
+static int poll_for(struct weir_loop *loop, int64_t timeout_ns)
 {
   const struct weir__sys *sys = loop->mem.sys;
-  return sys->epoll_wait(sys, loop->epfd, loop->events, WEIR__LOOP_EVENTS, timeout_ms);
+  return sys->epoll_wait(sys, loop->epfd, loop->events, WEIR__LOOP_EVENTS, timeout_ns);
 }
 
 /* Looks for events without blocking until the time given; the clock's reading at the end is left
@@ -77,12 +76,12 @@ static int spin(struct weir_loop *loop, uint64_t end_ns)
 /* Spins before it blocks. A spin that finds nothing halves the next one, down to none; when
  * blocking turns out to have been shorter than the longest spin, the next one has its full length
  * again. */
-static int spin_then_block(struct weir_loop *loop, int timeout_ms)
+static int spin_then_block(struct weir_loop *loop, int64_t timeout_ns)
 {
   weir__loop_read_clock(loop);
   uint64_t start_ns = loop->now_ns, end_ns = UINT64_MAX;
-  if (timeout_ms > 0)
-    end_ns = start_ns + (uint64_t)timeout_ms * NS_PER_MS;
+  if (timeout_ns > 0)
+    end_ns = start_ns + (uint64_t)timeout_ns;
   if (loop->spin_ns > 0) {
     uint64_t spun_ns = start_ns + loop->spin_ns;
     int count = spin(loop, spun_ns < end_ns ? spun_ns : end_ns);
@@ -93,7 +92,7 @@ static int spin_then_block(struct weir_loop *loop, int timeout_ms)
       return 0;
     start_ns = loop->now_ns;
   }
-  int count = poll_for(loop, timeout_ms < 0 ? -1 : ms_between(start_ns, end_ns));
+  int count = poll_for(loop, timeout_ns < 0 ? -1 : left_until(start_ns, end_ns));
   weir__loop_read_clock(loop);
   if (count > 0 && loop->now_ns - start_ns <= loop->busy_poll_ns)
     loop->spin_ns = loop->busy_poll_ns;
@@ -102,11 +101,12 @@ static int spin_then_block(struct weir_loop *loop, int timeout_ms)
 
 int weir__loop_wait(struct weir_loop *loop, int timeout_ms)
 {
-  int ms = timeout_of(loop, timeout_ms), count;
-  if (ms != 0 && loop->busy_poll_ns > 0) {
-    count = spin_then_block(loop, ms);
+  int64_t timeout_ns = timeout_of(loop, timeout_ms);
+  int count;
+  if (timeout_ns != 0 && loop->busy_poll_ns > 0) {
+    count = spin_then_block(loop, timeout_ns);
   } else {
-    count = poll_for(loop, ms);
+    count = poll_for(loop, timeout_ns);
     weir__loop_read_clock(loop);
   }
   return count == -EINTR ? 0 : count;

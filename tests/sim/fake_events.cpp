@@ -107,7 +107,7 @@ void kernel::sleep_on(int epfd, uint64_t ns)
     idle_waits_ = 0;
 }
 
-int kernel::epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
+int kernel::epoll_wait(int epfd, struct epoll_event *events, int max, int64_t timeout_ns)
 {
   tick();
   auto *epoll = get<epoll_file>(epfd, "epoll_wait");
@@ -118,20 +118,20 @@ int kernel::epoll_wait(int epfd, struct epoll_event *events, int max, int timeou
   while (run_next(now_)) {
   }
   disturb(epoll);
-  if (timeout_ms != 0 && roll.chance(faults.interrupt))
+  if (timeout_ns != 0 && roll.chance(faults.interrupt))
     return -EINTR;
   uint64_t until = UINT64_MAX, began = now_;
-  if (timeout_ms >= 0)
-    until = now_ + static_cast<uint64_t>(timeout_ms) * NS_PER_MS;
+  if (timeout_ns >= 0)
+    until = now_ + static_cast<uint64_t>(timeout_ns);
   int n = settle(epoll, events, max, until);
-  if (n == 0 && timeout_ms < 0) {
+  if (n == 0 && timeout_ns < 0) {
     note("epoll_wait(-1): nothing will ever happen");
     return -EINTR;
   }
   if (now_ - began >= NS_PER_MS)
     idle_waits_ = 0;
   for (int i = 0; i < n; ++i)
-    note("epoll_wait(%ld) -> events %#lx for %#lx", timeout_ms, events[i].events,
+    note("epoll_wait(%ld) -> events %#lx for %#lx", timeout_ns, events[i].events,
          static_cast<long>(events[i].data.u64));
   return distort(events, n, max);
 }

@@ -57,8 +57,9 @@ struct seam_functions {
     t.epoll_ctl = [](const weir__sys *s, int epfd, int op, int fd, epoll_event *event) {
       return of(s).epoll_ctl(epfd, op, fd, event);
     };
-    t.epoll_wait = [](const weir__sys *s, int epfd, epoll_event *events, int max, int timeout_ms) {
-      return of(s).epoll_wait(epfd, events, max, timeout_ms);
+    t.epoll_wait = [](const weir__sys *s, int epfd, epoll_event *events, int max,
+                      int64_t timeout_ns) {
+      return of(s).epoll_wait(epfd, events, max, timeout_ns);
     };
     t.eventfd = [](const weir__sys *s) { return of(s).eventfd(); };
     t.eventfd_add = [](const weir__sys *s, int fd) { return of(s).eventfd_add(fd); };

@@ -139,7 +139,7 @@ private:
   int open_reserve();
   int epoll_create();
   int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
-  int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms);
+  int epoll_wait(int epfd, struct epoll_event *events, int max, int64_t timeout_ns);
   int eventfd();
   int eventfd_add(int fd);
   int timerfd();

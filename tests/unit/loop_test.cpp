@@ -401,11 +401,11 @@ TEST_F(loop_turn, forgets_a_source_of_the_batch_in_hand)
 
 TEST_F(loop_turn, counts_a_signal_as_nothing_and_passes_errors_on)
 {
-  fake.epoll_wait = [](epoll_event *, int) { return -EINTR; };
+  fake.epoll_wait = [](epoll_event *, int64_t) { return -EINTR; };
   EXPECT_EQ(weir_loop_step(loop, -1), 0);
   post(logs("post"));
   EXPECT_EQ(weir_loop_step(loop, -1), 1);
-  fake.epoll_wait = [](epoll_event *, int) { return -EBADF; };
+  fake.epoll_wait = [](epoll_event *, int64_t) { return -EBADF; };
   EXPECT_EQ(weir_loop_step(loop, -1), -EBADF);
   fake.epoll_wait = nullptr;
   EXPECT_EQ(weir_loop_step(loop, 0), 0);

@@ -18,7 +18,7 @@ struct sys_fake {
 
   // Instead of the kernel's, where set.
   std::function<int()> accept4;
-  std::function<int(epoll_event *events, int timeout_ms)> epoll_wait;
+  std::function<int(epoll_event *events, int64_t timeout_ns)> epoll_wait;
 
   sys_fake()
   {
@@ -46,10 +46,10 @@ struct sys_fake {
       auto &fake = of(self);
       return fake.accept4 ? fake.accept4() : weir__sys_linux.accept4(&weir__sys_linux, fd, flags);
     };
-    sys.epoll_wait = [](const weir__sys *self, int epfd, epoll_event *events, int max, int ms) {
+    sys.epoll_wait = [](const weir__sys *self, int epfd, epoll_event *events, int max, int64_t ns) {
       auto &fake = of(self);
-      return fake.epoll_wait ? fake.epoll_wait(events, ms)
-                             : weir__sys_linux.epoll_wait(&weir__sys_linux, epfd, events, max, ms);
+      return fake.epoll_wait ? fake.epoll_wait(events, ns)
+                             : weir__sys_linux.epoll_wait(&weir__sys_linux, epfd, events, max, ns);
     };
   }
 
