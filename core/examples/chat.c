@@ -76,7 +76,10 @@ static int add_route(const char *path,
                              .handlers = {.on_open = greet,
                                           .on_message = on_message,
                                           .on_error = print_error,
-                                          .on_close = print_close}};
+                                          .on_close = print_close},
+                             .options = {.size = sizeof(route.options),
+                                         .max_message_bytes = 16 << 20, /* a large photo */
+                                         .max_queued_bytes = 16 << 20}};
   return weir_server_route(app, path, &route, NULL);
 }
 

@@ -23,6 +23,7 @@ template <class Handler> static weir::route<> greeting(Handler on_message)
           [](weir::conn<>, int code, std::string_view reason) {
             std::printf("Client disconnected (%d) %s\n", code, std::string(reason).c_str());
           },
+      .options = {.max_message_bytes = 16 << 20, .max_queued_bytes = 16 << 20}, // a large photo
   };
 }
 

@@ -91,7 +91,7 @@ async function showsTheEnd(server, open) {
 
 async function refusesTooMuch(server, open) {
   const tab = await join(server, open, "/");
-  await tab.sendFile("big.bin", Buffer.alloc((1 << 20) + 1));
+  await tab.sendFile("big.bin", Buffer.alloc((16 << 20) + 1));
   await tab.status("closed with code 1009 (message too big)");
   assert.match(await server.line(), /\w+ \w+/);
   assert.match(await server.line(), /^Client disconnected \(1009\) \w+/);
