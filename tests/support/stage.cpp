@@ -32,6 +32,8 @@ uint64_t shifted_now_ns(const weir__sys *sys)
 int shifted_timerfd_set(const weir__sys *sys, int fd, uint64_t at_ns)
 {
   auto *self = reinterpret_cast<const shifted_sys *>(sys);
+  self->timerfd = fd;
+  self->timer_ns = at_ns;
   if (at_ns > 0)
     at_ns = at_ns > self->ahead_ns ? at_ns - self->ahead_ns : 1;
   return weir__sys_linux.timerfd_set(&weir__sys_linux, fd, at_ns);
@@ -83,6 +85,13 @@ shifted_sys::shifted_sys() : sys(weir__sys_linux)
 {
   sys.now_ns = shifted_now_ns;
   sys.timerfd_set = shifted_timerfd_set;
+}
+
+void shifted_sys::advance(uint64_t ns)
+{
+  ahead_ns += ns;
+  if (timer_ns > 0)
+    sys.timerfd_set(&sys, timerfd, timer_ns);
 }
 
 stage::stage(weir_options server_options)

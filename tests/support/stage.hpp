@@ -35,8 +35,11 @@ weir_route route_of(const hooks &on, weir_route_options options = {}, size_t use
 struct shifted_sys {
   weir__sys sys;
   uint64_t ahead_ns = 0;
+  mutable int timerfd = -1;      /* the one that was set last */
+  mutable uint64_t timer_ns = 0; /* and to what */
 
   shifted_sys();
+  void advance(uint64_t ns);
 };
 
 class stage
@@ -89,7 +92,7 @@ public:
   /* Puts the clock forward, behind the loop's back; pass has the loop see it. */
   void advance(uint64_t ms)
   {
-    sys_.ahead_ns += ms * 1000000;
+    sys_.advance(ms * 1000000);
   }
   void pass(uint64_t ms);
 
