@@ -171,7 +171,7 @@ const struct mode modes[] = {
     {"all", "each goes to all, by one shared frame", all_routes},
     {"others", "the same, but to its sender", others_routes},
     {"loop", "each goes to all, by a send for each client", loop_routes},
-    {"chat", "the tutorial: answers on /, broadcasts on /all and /others", chat_routes},
+    {"chat", "the tutorial: /all and /others broadcast, other paths answer", chat_routes},
     {"sink", "nothing", sink_routes},
     {NULL, NULL, NULL},
 };
