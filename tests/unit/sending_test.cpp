@@ -10,7 +10,7 @@ using namespace support;
 namespace
 {
 
-constexpr auto no_opcode = static_cast<weir_opcode>(8);
+constexpr auto no_opcode = static_cast<weir_opcode>(3);
 
 class sending : public testing::Test
 {
