@@ -10,7 +10,6 @@
 
 #include <condition_variable>
 #include <functional>
-#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -108,7 +107,9 @@ private:
   friend struct thunks;
 
   void listen(const setup &setup);
-  void serve(std::promise<void> &ready);
+  void serve();
+  void tell(const std::function<void()> &change);
+  void await(const std::function<bool()> &holds);
   void judge() const;
   record &of(weir_conn *conn); /* with the lock held */
 
@@ -116,7 +117,8 @@ private:
   weir_server *server_ = nullptr;
   weir_loop *loop_ = nullptr;
   uint16_t port_ = 0;
-  bool done_ = false; /* the loop's thread alone */
+  bool done_ = false;    /* the loop's thread alone */
+  bool serving_ = false; /* with the lock held */
   mutable std::mutex lock_;
   std::condition_variable changed_;
   std::map<weir_conn_id, record> records_;
@@ -142,8 +144,8 @@ void deliver(server &at, client &from, std::string_view attack, delivery how);
 
 /* A request must be refused with a status: the whole answer is right, its body's sentence holds one
  * of the words (separated by "|"), the stream ends in order and nothing was opened; by any
- * delivery. Returns the answer to the last one. Once a test has failed, this and expect_failed do
- * no more. */
+ * delivery. Returns the answer to the last one. Once a test has failed, this and the next two do no
+ * more. */
 response expect_refused(server &at, const std::string &request, int status,
                         const std::string &words);
 

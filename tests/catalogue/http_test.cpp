@@ -1,6 +1,7 @@
 /* Rows 10-13: request heads that smuggle, bodies, and frames that come too early (RFC 9112). */
 #include "catalogue/harness.hpp"
 
+#include <future>
 #include <gtest/gtest.h>
 
 using namespace catalogue;
