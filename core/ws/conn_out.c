@@ -422,6 +422,14 @@ int weir_conn_pong(struct weir_conn *c, const void *data, size_t len)
   return queue_ping_or_pong(c, WEIR__PONG, data, len);
 }
 
+/* Who reads a long response, or the last of what was queued, is not idle, however slowly it reads.
+ * A Close frame's answer is waited for from the call on. */
+static void note_progress(struct weir_conn *c)
+{
+  if (c->state == WEIR__CONN_HTTP || c->state == WEIR__CONN_LINGER)
+    c->since_tick = weir__conn_tick(c);
+}
+
 /* Sends until the queue is empty, the socket is full or the budget is spent. */
 static void push_out(struct weir_conn *c)
 {
@@ -440,6 +448,7 @@ static void push_out(struct weir_conn *c)
       return;
     }
     weir__outq_consume(&c->outbox->queue, pool_of(c), (size_t)n);
+    note_progress(c);
     budget -= (size_t)n;
   }
 }

@@ -416,6 +416,34 @@ TEST_F(request, KeptAliveForItsTimeOnly)
   EXPECT_TRUE(at.ends(silent)) << "the handshake's time is over";
 }
 
+/* Who reads a long response slowly is not idle; who stops reading is. */
+TEST_F(request, LongResponseToASlowReader)
+{
+  std::string body(12 << 20, 'b');
+  get = [&](weir_request *r) {
+    return weir_request_respond_body(r, "text/plain", body.data(), body.size());
+  };
+  start();
+  for (const char *more : {"", "Connection: close\r\n"}) {
+    peer &slow = at.connect(4096);
+    slow.stall(true);
+    slow.send(page("/page", more));
+    for (size_t wanted = 2 << 20; wanted <= 8 << 20; wanted += 2 << 20) {
+      at.settle();
+      at.pass(3000);
+      slow.stall(false);
+      ASSERT_TRUE(at.until([&] { return slow.input().size() > wanted || slow.ended(); }));
+      slow.stall(true);
+    }
+    EXPECT_FALSE(slow.ended()) << more;
+    at.settle();
+    at.pass(6000);
+    slow.stall(false);
+    EXPECT_TRUE(at.ends(slow));
+    EXPECT_LT(slow.input().size(), body.size()) << "it was waited for too long";
+  }
+}
+
 TEST_F(request, HeadThatDoesNotArriveInTime)
 {
   start();
