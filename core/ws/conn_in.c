@@ -93,13 +93,15 @@ static void deliver(struct weir_conn *c, const struct weir_message *message)
 }
 
 /* How much to make room for: what is known to come of this frame, but no more than 1 MiB at first
- * and twice what has come then. Memory that is not written to is not there, so a declared length
- * costs its sender as much as it costs us. */
+ * and twice what has come then; and as much again as has come, so that a message of many small
+ * fragments is not copied once for each. Memory that is not written to is not there, so a declared
+ * length costs its sender as much as it costs us. */
 static size_t room_for(size_t have, const struct weir__event *event)
 {
   size_t need = have + event->len;
-  size_t more = need < WEIR__TRUST_BYTES ? WEIR__TRUST_BYTES : need;
-  return need + (event->remaining < more ? (size_t)event->remaining : more);
+  size_t most = need < WEIR__TRUST_BYTES ? WEIR__TRUST_BYTES : need;
+  size_t more = event->remaining < most ? (size_t)event->remaining : most;
+  return need + (more < have ? have : more);
 }
 
 /* Appends a piece to the message that spans reads; a piece that was received straight into it

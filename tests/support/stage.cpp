@@ -29,6 +29,12 @@ uint64_t shifted_now_ns(const weir__sys *sys)
   return weir__sys_linux.now_ns(&weir__sys_linux) + self->ahead_ns;
 }
 
+void *counted_alloc(const weir__sys *sys, size_t size)
+{
+  reinterpret_cast<const shifted_sys *>(sys)->allocations++;
+  return weir__sys_linux.alloc(&weir__sys_linux, size);
+}
+
 int shifted_timerfd_set(const weir__sys *sys, int fd, uint64_t at_ns)
 {
   auto *self = reinterpret_cast<const shifted_sys *>(sys);
@@ -84,6 +90,7 @@ weir_route route_of(const hooks &on, weir_route_options options, size_t user_byt
 shifted_sys::shifted_sys() : sys(weir__sys_linux)
 {
   sys.now_ns = shifted_now_ns;
+  sys.alloc = counted_alloc;
   sys.timerfd_set = shifted_timerfd_set;
 }
 

@@ -31,9 +31,10 @@ struct hooks {
 /* A route with the handlers that are set; hooks must outlive the server. */
 weir_route route_of(const hooks &on, weir_route_options options = {}, size_t user_bytes = 0);
 
-/* The kernel, but for its clock, which may be ahead. */
+/* The kernel, but for its clock, which may be ahead; allocations are counted. */
 struct shifted_sys {
   weir__sys sys;
+  mutable size_t allocations = 0;
   uint64_t ahead_ns = 0;
   mutable int timerfd = -1;      /* the one that was set last */
   mutable uint64_t timer_ns = 0; /* and to what */
@@ -72,6 +73,10 @@ public:
     return weir_server_port(server_);
   }
   weir_counters counters() const;
+  size_t allocations() const /* so far, the loop's and the server's */
+  {
+    return sys_.allocations;
+  }
 
   /* A client of the server; open's has been upgraded on both sides. */
   peer &connect(int receive_buffer = 0);
