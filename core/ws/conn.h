@@ -51,11 +51,20 @@ struct weir__inbox {
   unsigned char control[WEIR__CONTROL_MAX]; /* a control frame's payload that spans reads, so far */
 };
 
+/* The answer to the newest ping, kept while older ones wait for a peer that does not read (RFC 6455
+ * section 5.5.3). */
+struct weir__pong {
+  size_t size; /* of the block */
+  size_t len;
+  unsigned char payload[WEIR__CONTROL_MAX];
+};
+
 /* What is still to send; lazy, from the pool. */
 struct weir__outbox {
   struct weir__outq queue;
   struct weir__outq
       *held; /* whole messages that wait for the end of the one begun; NULL: none begun */
+  struct weir__pong *pong; /* NULL: none is kept */
 };
 
 struct weir_conn {
@@ -133,6 +142,9 @@ void weir__conn_drop_inbox(struct weir_conn *c);
 
 /* conn_out.c: queues a control frame, past limits and messages begun. Returns 0 or -ENOMEM. */
 int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, size_t len);
+
+/* Answers a ping: at once, or when the peer reads again, and then only the newest. */
+void weir__conn_answer_ping(struct weir_conn *c, const void *data, size_t len);
 
 /* Queues raw bytes (HTTP). Returns 0 or -ENOMEM. */
 int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_len, const void *data,

@@ -174,8 +174,7 @@ static void act_on_control(struct weir_conn *c, uint8_t opcode, unsigned char *d
   if (opcode == WEIR__CLOSE) {
     weir__conn_peer_closed(c, data, len);
   } else if (opcode == WEIR__PING) {
-    if (c->state == WEIR__CONN_OPEN)
-      weir_conn_pong(c, data, len);
+    weir__conn_answer_ping(c, data, len);
     if (route->handlers.on_ping != NULL)
       route->handlers.on_ping(c, payload, route->arg);
   } else if (route->handlers.on_pong != NULL) {

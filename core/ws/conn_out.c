@@ -42,11 +42,20 @@ void weir__conn_drop_held(struct weir_conn *c)
   out->held = NULL;
 }
 
+static void drop_pong(struct weir_conn *c)
+{
+  struct weir__pong *pong = c->outbox->pong;
+  c->outbox->pong = NULL;
+  if (pong != NULL)
+    weir__pool_put(pool_of(c), pong, pong->size);
+}
+
 void weir__conn_drop_outbox(struct weir_conn *c)
 {
   if (c->outbox == NULL)
     return;
   weir__conn_drop_held(c);
+  drop_pong(c);
   weir__outq_clear(&c->outbox->queue, pool_of(c));
   weir__pool_put(pool_of(c), c->outbox, sizeof *c->outbox);
   c->outbox = NULL;
@@ -226,7 +235,7 @@ static int send_at_once(struct weir_conn *c, const unsigned char *header, size_t
 static bool goes_at_once(const struct weir_conn *c, size_t len)
 {
   return len >= WEIR__AT_ONCE_BYTES && c->stream.source.writable &&
-         (c->outbox == NULL || c->outbox->held == NULL);
+         (c->outbox == NULL || (c->outbox->held == NULL && c->outbox->pong == NULL));
 }
 
 static bool is_message(enum weir_opcode opcode, const void *data, size_t len)
@@ -422,6 +431,41 @@ int weir_conn_pong(struct weir_conn *c, const void *data, size_t len)
   return queue_ping_or_pong(c, WEIR__PONG, data, len);
 }
 
+/* Keeps the answer to a ping in the place of an older one that was kept. */
+static void keep_pong(struct weir_conn *c, const void *data, size_t len)
+{
+  struct weir__pong *pong = c->outbox->pong;
+  size_t size;
+  if (pong == NULL) {
+    pong = weir__pool_get(pool_of(c), sizeof *pong, &size);
+    if (pong == NULL)
+      return;
+    pong->size = size;
+    c->outbox->pong = pong;
+  }
+  pong->len = len;
+  memcpy(pong->payload, data, len);
+}
+
+void weir__conn_answer_ping(struct weir_conn *c, const void *data, size_t len)
+{
+  if (!may_send(c))
+    return;
+  if (c->outbox != NULL && c->outbox->queue.bytes > 0 && !c->stream.source.writable)
+    keep_pong(c, data, len);
+  else
+    weir__conn_control(c, WEIR__PONG, data, len);
+}
+
+/* The peer reads again. */
+static void queue_pong(struct weir_conn *c)
+{
+  const struct weir__pong *pong = c->outbox->pong;
+  if (may_send(c))
+    weir__conn_control(c, WEIR__PONG, pong->payload, pong->len);
+  drop_pong(c);
+}
+
 /* Who reads a long response, or the last of what was queued, is not idle, however slowly it reads.
  * A Close frame's answer is waited for from the call on. */
 static void note_progress(struct weir_conn *c)
@@ -457,6 +501,8 @@ void weir__conn_flush(struct weir_conn *c)
 {
   if (c->outbox == NULL)
     return;
+  if (c->outbox->pong != NULL && c->stream.source.writable)
+    queue_pong(c);
   push_out(c);
   if (c->outbox == NULL)
     return;

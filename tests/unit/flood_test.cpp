@@ -30,4 +30,31 @@ TEST(Flood, ManySmallFragmentsCostAFewAllocations)
   EXPECT_LT(at.allocations() - before, 64u);
 }
 
+// A peer that pings and does not read gets the newest answered, and costs no memory (RFC 6455
+// section 5.5.3).
+TEST(Flood, PingsAreAnsweredForTheNewest)
+{
+  constexpr size_t pings = 1000000;
+  stage at;
+  size_t heard = 0;
+  at.on.ping = [&](weir_conn *, std::string_view) { heard++; };
+  at.start();
+  peer &p = at.open("/", {}, 4096);
+  p.stall(true);
+  std::string flood;
+  for (size_t i = 0; i < pings / 100; i++)
+    flood += masked(fin | ping, "");
+  for (size_t i = 0; i < 100; i++)
+    p.send(flood);
+  p.say("the newest", fin | ping);
+  ASSERT_TRUE(at.until([&] { return heard == pings + 1; }));
+  EXPECT_LT(at.counters().memory_bytes, 4u << 20);
+  p.stall(false);
+  frame pong;
+  do
+    pong = at.next(p);
+  while (pong.opcode() == support::pong && pong.payload.empty());
+  EXPECT_EQ(pong.payload, "the newest");
+}
+
 } // namespace
