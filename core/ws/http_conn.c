@@ -191,7 +191,9 @@ static int queue_101(struct weir_conn *c, const struct weir_request *request)
   if (error == 0)
     error = weir__builder_add(&head, pool, request->fields.data, request->fields.len);
   if (error == 0)
-    error = weir__conn_queue_bytes(c, head.data, head.len, "\r\n", 2);
+    error = weir__builder_add(&head, pool, "\r\n", 2);
+  if (error == 0) /* all of it or nothing, for a refusal may follow */
+    error = weir__conn_queue_bytes(c, head.data, head.len, NULL, 0);
   weir__builder_drop(&head, pool);
   return error;
 }
