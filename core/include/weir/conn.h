@@ -71,7 +71,8 @@ WEIR_LOOP_THREAD void weir_conn_abort(struct weir_conn *conn);
 
 /* Stops reading from the peer, so that TCP holds it back; after the message in hand no handler is
  * called for further ones until weir_conn_resume. Pings are not answered meanwhile, and the peer's
- * silence is not held against it. */
+ * silence is not held against it; nor is its going noticed before something is sent. A connection
+ * that is closed while it is paused does not see the peer's answer either. */
 WEIR_LOOP_THREAD void weir_conn_pause(struct weir_conn *conn);
 WEIR_LOOP_THREAD void weir_conn_resume(struct weir_conn *conn);
 

@@ -14,7 +14,7 @@ struct weir_timer;
 WEIR_ANY_THREAD int weir_loop_new(struct weir_loop **loop);
 
 /* Frees a loop that no server is attached to any more: runs the posts that are left, then closes
- * its descriptors. Its timers must have been freed. NULL is allowed. */
+ * its descriptors. Its timers must have been freed. Outside a step. NULL is allowed. */
 WEIR_LOOP_THREAD void weir_loop_free(struct weir_loop *loop);
 
 /* Runs one turn: waits at most timeout_ms milliseconds (-1 for ever, 0 not at all) for something to

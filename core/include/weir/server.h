@@ -20,7 +20,8 @@ struct weir_handlers {
   /* The connection is open; the 101 is queued in front of whatever is sent here. */
   void (*on_open)(struct weir_conn *conn, void *arg);
 
-  /* A whole message. The bytes are lent until it returns, and may be written to. */
+  /* A whole message. The bytes are lent until it returns, and may be written to until they are
+   * shared (weir_conn_send_message, weir_frame_of_message). */
   void (*on_message)(struct weir_conn *conn, const struct weir_message *message, void *arg);
 
   /* Where it is set, it gets messages in pieces as their bytes arrive, and on_message is not
@@ -69,7 +70,8 @@ WEIR_ANY_THREAD int weir_server_new(struct weir_server **server,
                                     const struct weir_options *options);
 
 /* Frees a server that does not run: connections that are left are dropped, with on_close(1006).
- * NULL is allowed. Where it was attached to a loop, on that loop's thread, outside handlers. */
+ * NULL is allowed. Where it was attached to a loop, on that loop's thread, outside a
+ * step. */
 WEIR_ANY_THREAD void weir_server_free(struct weir_server *server);
 
 /* Serves WebSocket connections on a path: "/chat" exactly, "/:name" one segment as a parameter, "*"
@@ -135,7 +137,8 @@ WEIR_ANY_THREAD size_t weir_server_subscribers(const struct weir_server *server,
 WEIR_ANY_THREAD int weir_server_send(struct weir_server *server, weir_conn_id id,
                                      struct weir_frame *frame);
 
-/* weir_conn_close by id. Returns as weir_server_send does, and -EINVAL (code or reason). */
+/* weir_conn_close by id. Returns as weir_server_send does, and -EINVAL (code or reason); on the
+ * connection's own loop also -EALREADY. */
 WEIR_ANY_THREAD int weir_server_close_id(struct weir_server *server, weir_conn_id id, int code,
                                          const char *reason);
 
