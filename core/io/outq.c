@@ -280,7 +280,8 @@ static void drop_all(struct weir__outq *q, struct weir__pool *pool)
   for (uint32_t i = 0; i < q->count; i++)
     weir__share_unref(pool, entry_at(q, i)->share);
   q->head = q->count = 0;
-  q->sent = q->bytes = q->messages = 0;
+  q->sent = q->bytes = 0;
+  q->messages = 0;
   q->open = NULL;
 }
 

@@ -49,9 +49,9 @@ struct weir__outq {
   struct weir__out *ring;   /* the inline ones, or a block of the pool; NULL before the first */
   uint32_t capacity;        /* of the ring, a power of two; 0 before the first */
   uint32_t head, count;     /* entries */
+  uint32_t messages;        /* entries with WEIR__OUT_MESSAGE, one partly sent among them */
   size_t sent;              /* bytes of the first entry that have left already */
   size_t bytes;             /* unsent, of all entries */
-  size_t messages;          /* entries with WEIR__OUT_MESSAGE, one partly sent among them */
   struct weir__share *open; /* the last entry's share, where it is a gathered one; else NULL */
   struct weir__out inline_ring[WEIR__OUTQ_INLINE];
 };

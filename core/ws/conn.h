@@ -62,8 +62,7 @@ struct weir__pong {
 /* What is still to send; lazy, from the pool. */
 struct weir__outbox {
   struct weir__outq queue;
-  struct weir__outq
-      *held; /* whole messages that wait for the end of the one begun; NULL: none begun */
+  struct weir__outq *held; /* whole messages behind the one begun; NULL: none is begun */
   struct weir__pong *pong; /* NULL: none is kept */
 };
 

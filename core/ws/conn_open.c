@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 _Static_assert(offsetof(struct weir_conn, protocol) <= 128, "hot fields fill two cache lines");
+_Static_assert(sizeof(struct weir__outbox) == 128, "an outbox fills a block of the pool");
 _Static_assert(sizeof(struct weir_conn) % 16 == 0, "user memory behind it is aligned to 16");
 
 static struct weir_conn *conn_of(struct weir__source *source)

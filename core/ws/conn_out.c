@@ -466,11 +466,11 @@ static void queue_pong(struct weir_conn *c)
   drop_pong(c);
 }
 
-/* Who reads a long response, or the last of what was queued, is not idle, however slowly it reads.
- * A Close frame's answer is waited for from the call on. */
+/* Who reads a long response is not idle, however slowly it reads. The end of a WebSocket connection
+ * is waited for from its beginning on. */
 static void note_progress(struct weir_conn *c)
 {
-  if (c->state == WEIR__CONN_HTTP || c->state == WEIR__CONN_LINGER)
+  if (c->state == WEIR__CONN_HTTP || (c->state == WEIR__CONN_LINGER && !c->routed))
     c->since_tick = weir__conn_tick(c);
 }
 

@@ -54,6 +54,6 @@ int weir__route_options_resolve(struct weir_route_options *out, const struct wei
   fill(&out->idle_timeout_ms, WEIR_OFF);
   fill(&out->close_timeout_ms, 5000);
   bool valid = out->queue_policy <= WEIR_QUEUE_DROP_NEWEST && out->no_broadcast <= 1 &&
-               out->origin_required <= 1;
+               out->origin_required <= 1 && out->close_timeout_ms != WEIR_OFF;
   return valid ? 0 : -EINVAL;
 }

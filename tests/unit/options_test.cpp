@@ -56,6 +56,9 @@ TEST(Options, OutOfBoundsIsRefused)
   wrong.size = sizeof wrong;
   wrong.queue_policy = 2;
   EXPECT_EQ(weir__route_options_resolve(&route, &wrong), -EINVAL);
+  wrong.queue_policy = 0;
+  wrong.close_timeout_ms = WEIR_OFF;
+  EXPECT_EQ(weir__route_options_resolve(&route, &wrong), -EINVAL);
 }
 
 class Routes : public testing::Test

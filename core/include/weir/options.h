@@ -58,18 +58,18 @@ struct weir_route_options {
   size_t ping_interval_ms; /* silence after which a ping is sent, plus a jitter of at most 1/16;
                               default 30,000; may be off */
   size_t pong_timeout_ms;  /* further silence after that ping until the peer counts as gone; default
-                              20,000 */
-  size_t
-      idle_timeout_ms; /* time without a data message from the peer, then close 1001; default off */
-  size_t close_timeout_ms; /* how long the peer may take to answer a Close frame; default 5,000 */
+                              20,000; may be off */
+  size_t idle_timeout_ms;  /* time without a data message, then close 1001; default off */
+  size_t close_timeout_ms; /* how long the peer may take to answer a Close frame; default 5,000;
+                              cannot be off */
 
   size_t no_broadcast; /* 1: weir_server_broadcast passes this route by; default 0: it takes part */
 
   const char *const *protocols; /* subprotocols by name, NULL-terminated; the first one that the
                                    client offers and this list holds is selected; default none */
-  const char *const
-      *origins; /* exact values of Origin that may connect, NULL-terminated; default: every one */
-  size_t origin_required; /* 1: a request without Origin is refused with 403 too; default 0 */
+  const char *const *origins;   /* exact values of Origin that may connect, NULL-terminated;
+                                   default: every one */
+  size_t origin_required;       /* 1: a request without Origin is refused with 403 too */
 };
 
 #endif
