@@ -51,10 +51,10 @@ endif
 # ---- flags
 
 WARN := -Wall -Wextra -Werror
-COMMON := -g $(WARN) -pthread -fno-omit-frame-pointer -fvisibility=hidden -Icore/include \
+COMMON := -g $(WARN) -pthread -fno-omit-frame-pointer -Icore/include \
   $(LLHTTP_CFLAGS) \
   $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DWEIR_DEBUG)
-C_FLAGS := -std=gnu11 $(COMMON)
+C_FLAGS := -std=gnu11 $(COMMON) -fvisibility=hidden
 CXX_FLAGS := -std=c++20 $(COMMON) -Icpp/include
 LIBS := -lcrypto $(LLHTTP_LIBS) -pthread
 DEPS = -MMD -MP
