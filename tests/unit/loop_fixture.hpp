@@ -58,10 +58,11 @@ protected:
     EXPECT_EQ(fake.live, 0u);
   }
 
-  // Stops the clock, at a whole millisecond that the loop has not seen.
+  // Stops the clock, at a time that the loop has not seen, and from which on a timer of less than
+  // 64 ms stands on the wheel's lowest level, so that its time is known exactly.
   uint64_t stop_clock()
   {
-    return fake.clock_ns = (loop->now_ns / MS + 1) * MS;
+    return fake.clock_ns = (loop->now_ns / (64 * MS) + 1) * 64 * MS;
   }
 
   // Watches an eventfd, readable from the start or not.

@@ -19,8 +19,8 @@ WEIR_LOOP_THREAD void weir_loop_free(struct weir_loop *loop);
 
 /* Runs one turn: waits at most timeout_ms milliseconds (-1 for ever, 0 not at all) for something to
  * do, then does it all within the loop's budgets. Returns the number of events, timers and posts
- * that were handled (0: the timeout passed), -EBUSY when called inside a handler of this loop, or
- * -errno of epoll_wait(2); a signal counts as 0. */
+ * that were handled (0: the timeout passed, or the loop woke for its own sake), -EBUSY when called
+ * inside a handler of this loop, or -errno of epoll_wait(2); a signal counts as 0. */
 WEIR_LOOP_THREAD int weir_loop_step(struct weir_loop *loop, int timeout_ms);
 
 /* A descriptor that is readable whenever a step would find something to do, for a foreign loop to
