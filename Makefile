@@ -177,7 +177,8 @@ fuzz-run: $(FUZZ_BIN)
 	@mkdir -p $(FUZZ:%=$(BUILD)/corpus/%)
 	$(RUN_TESTS) --timeout 3600 $(foreach f,$(FUZZ),--command '$(BUILD)/fuzz/$f \
 	  -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -error_exitcode=1 \
-	  -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$f- $(BUILD)/corpus/$f $(wildcard tests/fuzz/corpus/$f)')
+	  -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$f- $(BUILD)/corpus/$f \
+	  $(wildcard tests/fuzz/corpus/$f)')
 
 # ---- suites
 
