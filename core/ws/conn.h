@@ -122,7 +122,6 @@ static inline bool weir__conn_is_live(const struct weir_conn *c)
 
 /* conn_open.c */
 void weir__conn_accepted(struct weir__listener *listener, int fd);
-void weir__conn_reclaim(struct weir__source *source);
 
 /* Turns an HTTP connection into an open one; its route is set and the 101 is queued. */
 void weir__conn_open(struct weir_conn *c);

@@ -53,13 +53,13 @@ static void conn_work(struct weir__source *source)
     weir__loop_later(weir__conn_loop(c), source);
 }
 
-void weir__conn_reclaim(struct weir__source *source)
+static void conn_reclaim(struct weir__source *source)
 {
   struct weir_conn *c = conn_of(source);
   weir__slab_put(&c->shard->conns, c);
 }
 
-const struct weir__source_ops weir__conn_ops = {conn_ready, conn_work, weir__conn_reclaim};
+const struct weir__source_ops weir__conn_ops = {conn_ready, conn_work, conn_reclaim};
 
 void weir__conn_accepted(struct weir__listener *listener, int fd)
 {

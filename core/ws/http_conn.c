@@ -49,7 +49,7 @@ void weir__http_drop(struct weir_conn *c)
 struct response {
   const char *extra; /* whole header lines */
   struct weir_slice fields, type, body;
-  bool close, head_only;
+  bool head_only;
 };
 
 static struct weir_slice slice_of(const struct weir__builder *text)
@@ -108,7 +108,7 @@ static void log_refusal(struct weir_conn *c, int status, const char *reason)
 static void refuse(struct weir_conn *c, int status, const char *reason,
                    const struct weir_request *request)
 {
-  struct response response = {.extra = refusal_fields(status), .close = true};
+  struct response response = {.extra = refusal_fields(status)};
   char text[256];
   int len = snprintf(text, sizeof text, "%s\n", reason);
   response.type = (struct weir_slice){"text/plain; charset=utf-8", 25};
