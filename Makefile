@@ -6,7 +6,8 @@
 #   make check    what every commit must pass, in two minutes: lint, gcc, units, simulation
 #   make install  PREFIX=/usr/local DESTDIR=
 #
-# Others: unit sim catalogue clients snippets cross fuzz bench test-mutants lint format clean.
+# Others: unit sim catalogue clients snippets cross fuzz bench bench-instructions test-mutants lint
+# format clean.
 # Variables: CC CXX OPT CFLAGS CXXFLAGS LDFLAGS, SANITIZE=address,undefined or =thread, BUILD, the
 # directory: each compiler and sanitizer has its own. A changed flag rebuilds.
 
@@ -230,6 +231,11 @@ $(BENCH_BIN): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIB) | need-dev
 benches: $(BENCH_BIN)
 bench: benches
 	@set -e; for b in $(BENCH_BIN); do $$b $(BENCH_FLAGS); done
+
+# Instructions per message by callgrind; INSTRUCTIONS passes points and --functions N.
+.PHONY: bench-instructions
+bench-instructions: $(BUILD)/bin/weir-serve | need-dev
+	@bench/instructions --server $< --out $(BUILD)/bench $(INSTRUCTIONS)
 
 # ---- what people call
 
