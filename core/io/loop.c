@@ -218,14 +218,28 @@ static int run_again(struct weir_loop *loop)
   return handled;
 }
 
+/* When the slice of this turn ends: it is as long as what came before it in the turn, so that the
+ * two share a busy loop, and short where nothing did, so that who has something new to say soon is
+ * heard: what it queues then leaves along with what still waits here. */
+static uint64_t slice_end_ns(struct weir_loop *loop)
+{
+  uint64_t began_ns = loop->now_ns;
+  weir__loop_read_clock(loop);
+  uint64_t slice_ns = loop->now_ns - began_ns;
+  if (slice_ns < WEIR__SLICE_MIN_NS)
+    slice_ns = WEIR__SLICE_MIN_NS;
+  else if (slice_ns > WEIR__SLICE_MAX_NS)
+    slice_ns = WEIR__SLICE_MAX_NS;
+  return loop->now_ns + slice_ns;
+}
+
 /* A slice of the queue later; what is left of it stays in front of what came meanwhile. */
 static int run_later(struct weir_loop *loop)
 {
   int handled = 0;
   if (loop->later.first == NULL)
     return 0;
-  weir__loop_read_clock(loop);
-  uint64_t end_ns = loop->now_ns + WEIR__SLICE_NS;
+  uint64_t end_ns = slice_end_ns(loop);
   loop->batch = loop->later;
   loop->later = (struct weir__queue){0};
   for (unsigned n = 1; loop->batch.first != NULL; n++) {

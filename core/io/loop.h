@@ -76,8 +76,9 @@ enum {
   WEIR__RECEIVE_BYTES = 128 << 10, /* the receive buffer */
   WEIR__RECEIVE_SLACK = 64,        /* readable bytes behind it */
   WEIR__SCRATCH_BYTES = 64 << 10,  /* for gathering small pieces */
-  WEIR__SLICE_NS = 500 * 1000,     /* how long the queue later may run in one turn */
-  WEIR__SLICE_CHECK = 16           /* sources between two looks at the clock */
+  WEIR__SLICE_MIN_NS = 100 * 1000, /* how long the queue later may run in one turn */
+  WEIR__SLICE_MAX_NS = 500 * 1000,
+  WEIR__SLICE_CHECK = 4 /* sources between two looks at the clock */
 };
 
 struct weir__post; /* private to loop_post.c */

@@ -260,15 +260,15 @@ TEST_F(loop_turn, gives_later_a_slice_of_time)
     watch(all[i], false);
     all[i].work = [this, i] {
       log.push_back(std::to_string(i));
-      fake.clock_ns += WEIR__SLICE_NS / 20;
+      fake.clock_ns += WEIR__SLICE_MIN_NS / 20;
     };
     weir__loop_later(loop, &all[i].source);
   }
   watch(latecomer, false);
   latecomer.work = logs("latecomer");
-  EXPECT_EQ(weir_loop_step(loop, -1), 32); // the clock is looked at every 16
+  EXPECT_EQ(weir_loop_step(loop, -1), 20);
   weir__loop_later(loop, &latecomer.source);
-  EXPECT_EQ(weir_loop_step(loop, -1), 32);
+  EXPECT_EQ(weir_loop_step(loop, -1), 20);
   while (weir__loop_has_work(loop))
     EXPECT_GT(weir_loop_step(loop, -1), 0);
   ASSERT_EQ(log.size(), COUNT + 1);
@@ -277,6 +277,29 @@ TEST_F(loop_turn, gives_later_a_slice_of_time)
   for (probe &p : all)
     end(p);
   end(latecomer);
+}
+
+// A busy loop shares its time between what comes and what is queued.
+TEST_F(loop_turn, gives_later_as_much_as_the_rest_of_the_turn_took)
+{
+  std::deque<probe> all(40);
+  stop_clock();
+  for (probe &p : all) {
+    watch(p, false);
+    p.work = [this] { fake.clock_ns += WEIR__SLICE_MAX_NS / 20; };
+    weir__loop_later(loop, &p.source);
+  }
+  probe busy;
+  watch(busy, false);
+  busy.ready = [this] { fake.clock_ns += WEIR__SLICE_MAX_NS * 3 / 5; };
+  weir__loop_again(loop, &busy.source);
+  EXPECT_EQ(weir_loop_step(loop, 0), 1 + 12);
+  busy.ready = [this] { fake.clock_ns += WEIR__SLICE_MAX_NS * 3; };
+  weir__loop_again(loop, &busy.source);
+  EXPECT_EQ(weir_loop_step(loop, 0), 1 + 20);
+  for (probe &p : all)
+    end(p);
+  end(busy);
 }
 
 // A source that puts itself back must not keep the turn, whatever the clock says.
@@ -302,11 +325,11 @@ TEST_F(loop_turn, leaves_what_came_during_a_slice_behind_the_rest)
     weir__loop_later(loop, &all[i].source);
   }
   all[0].work = [&] {
-    fake.clock_ns += WEIR__SLICE_NS;
+    fake.clock_ns += WEIR__SLICE_MIN_NS;
     weir__loop_later(loop, &all[0].source);
   };
-  EXPECT_EQ(weir_loop_step(loop, 0), 16);
-  EXPECT_EQ(weir_loop_step(loop, 0), 5);
+  EXPECT_EQ(weir_loop_step(loop, 0), 4); // the clock is looked at every 4
+  EXPECT_EQ(weir_loop_step(loop, 0), 17);
   EXPECT_EQ(log.back(), "19");
   EXPECT_EQ(all[0].works, 2);
   for (probe &p : all)

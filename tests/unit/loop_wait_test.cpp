@@ -327,7 +327,7 @@ TEST_F(loop_embedded, misses_nothing_of_a_long_queue)
       weir__loop_later(loop, &p.source);
   });
   fake.clock_ns = weir__sys_linux.now_ns(&weir__sys_linux);
-  all[20].work = all[500].work = [&] { worked++, fake.clock_ns += WEIR__SLICE_NS; };
+  all[20].work = all[500].work = [&] { worked++, fake.clock_ns += WEIR__SLICE_MIN_NS; };
   run_until([&] { return worked == 2000; });
   for (probe &p : all)
     end(p);
