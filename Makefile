@@ -6,8 +6,8 @@
 #   make check    what every commit must pass, in two minutes: lint, gcc, units, simulation
 #   make install  PREFIX=/usr/local DESTDIR=
 #
-# Others: unit sim catalogue clients snippets cross fuzz bench bench-instructions test-mutants lint
-# format clean.
+# Others: unit sim catalogue clients snippets cross fuzz bench bench-instructions bench-peers
+# test-mutants lint format clean.
 # Variables: CC CXX OPT CFLAGS CXXFLAGS LDFLAGS, SANITIZE=address,undefined or =thread, BUILD, the
 # directory: each compiler and sanitizer has its own. A changed flag rebuilds.
 
@@ -139,9 +139,9 @@ $(BUILD)/flags.stamp $(BUILD)/sources.stamp: force
 	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
 
 # Says what is missing and how to install it, and fails.
-.PHONY: force need-build need-unit need-check need-test need-dev
+.PHONY: force need-build need-unit need-check need-test need-peers need-dev
 force:
-need-build need-unit need-check need-test need-dev:
+need-build need-unit need-check need-test need-peers need-dev:
 	@tools/deps --check $(@:need-%=%)
 
 # ---- tests: each tests/SUITE/*_test.cpp is a program, what else stands there is shared by all
@@ -237,6 +237,29 @@ bench: benches
 bench-instructions: $(BUILD)/bin/weir-serve | need-dev
 	@bench/instructions --server $< --out $(BUILD)/bench $(INSTRUCTIONS)
 
+# ---- servers that others wrote, measured beside weir (bench/peers/README.md)
+
+PEER_BIN := $(addprefix $(BUILD)/peers/,raw lws beast)
+PEER_OBJ := $(addprefix $(BUILD)/obj/bench/peers/servers/,raw.o raw_wire.o lws.o beast.o)
+PEER_NPM := bench/peers/node_modules/.stamp
+$(PEER_OBJ): OPT := -O3
+$(PEER_OBJ): | need-peers
+$(BUILD)/peers/raw: $(BUILD)/obj/bench/peers/servers/raw_wire.o
+$(PEER_BIN): $(BUILD)/peers/%: $(BUILD)/obj/bench/peers/servers/%.o
+	$(link) -lcrypto -lwebsockets
+$(PEER_NPM): bench/peers/package-lock.json bench/peers/package.json | need-peers
+	cd bench/peers && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: peers bench-peers
+peers: $(PEER_BIN) $(PEER_NPM)
+bench-peers:
+	@tools/deps peers
+	@$(MAKE) --no-print-directory programs peers
+	@WEIR_BUILD=$(abspath $(BUILD)) bench/peers/run $(if $(POINTS),--points '$(POINTS)') \
+	  $(if $(SERVERS),--servers '$(SERVERS)') $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(AGAIN),--again)
+
 # ---- what people call
 
 SUITES ?= unit sim catalogue clients snippets cross
@@ -288,5 +311,5 @@ clean:
 -include $(patsubst %.o,%.d,$(CORE_OBJ) $(DEBUG_OBJ) $(SUPPORT_OBJ) $(CROSS_OBJ) \
   $(foreach t,$(TOOLS),$(call tool_objects,$t)) \
   $(CXX_EXAMPLES:%=$(BUILD)/obj/cpp/examples/%.o) $(C_EXAMPLES:%=$(BUILD)/obj/core/examples/%.o) \
-  $(TEST_OBJ) $(BENCH_BIN:$(BUILD)/%=$(BUILD)/obj/%.o) \
+  $(TEST_OBJ) $(PEER_OBJ) $(BENCH_BIN:$(BUILD)/%=$(BUILD)/obj/%.o) \
   $(FUZZ:%=$(BUILD)/debug/tests/fuzz/%_fuzz.o))

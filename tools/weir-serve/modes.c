@@ -67,6 +67,32 @@ static int others_routes(struct weir_server *server, struct settings *settings)
   return add(server, "*", settings, (struct weir_handlers){.on_message = to_others});
 }
 
+static const char topic[] = "all";
+
+static void subscribe(struct weir_conn *conn, void *arg)
+{
+  (void)arg;
+  if (weir_conn_subscribe(conn, topic, sizeof topic - 1) != 0)
+    weir_conn_close(conn, 1011, "out of memory");
+}
+
+static void to_subscribers(struct weir_conn *conn, const struct weir_message *message, void *arg)
+{
+  struct weir_frame *frame;
+  (void)arg;
+  if (weir_frame_of_message(&frame, message) != 0)
+    return;
+  weir_server_publish(weir_conn_server(conn), topic, sizeof topic - 1, frame, 0);
+  weir_frame_unref(frame);
+}
+
+static int topic_routes(struct weir_server *server, struct settings *settings)
+{
+  int error = add(server, "/all", settings,
+                  (struct weir_handlers){.on_open = subscribe, .on_message = to_subscribers});
+  return error == 0 ? echo_routes(server, settings) : error;
+}
+
 static void welcome(struct weir_conn *conn, void *arg)
 {
   static const char text[] = "Welcome to the websocket server";
@@ -170,6 +196,7 @@ const struct mode modes[] = {
     {"echo", "each goes back to its sender (the default)", echo_routes},
     {"all", "each goes to all, by one shared frame", all_routes},
     {"others", "the same, but to its sender", others_routes},
+    {"topic", "of /all each goes to all subscribers, who came by /all; others echo", topic_routes},
     {"loop", "each goes to all, by a send for each client", loop_routes},
     {"chat", "the tutorial: /all and /others broadcast, other paths answer", chat_routes},
     {"sink", "nothing", sink_routes},

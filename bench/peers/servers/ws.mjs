@@ -1,0 +1,42 @@
+// ws on Node.js, with bufferutil: PORT MODE. It has no publish: all is a send for each client.
+import { WebSocket, WebSocketServer } from "ws";
+
+const [port, mode] = process.argv.slice(2);
+
+const server = new WebSocketServer({
+  host: "127.0.0.1",
+  port: Number(port),
+  backlog: 4096,
+  perMessageDeflate: false,
+  maxPayload: 64 << 20,
+});
+
+// In bystander only what came by the path /all is broadcast, to those who came by it.
+const receivers = mode === "bystander" ? new Set() : server.clients;
+
+function toAll(data, binary, except) {
+  for (const client of receivers) {
+    if (client !== except && client.readyState === WebSocket.OPEN) client.send(data, { binary });
+  }
+}
+
+const handlers = {
+  echo: (socket, data, binary) => socket.send(data, { binary }),
+  all: (socket, data, binary) => toAll(data, binary),
+  others: (socket, data, binary) => toAll(data, binary, socket),
+  loop: (socket, data, binary) => toAll(data, binary),
+};
+
+if (mode !== "bystander" && !(mode in handlers)) throw new Error(`no such mode: ${mode}`);
+
+server.on("connection", (socket, request) => {
+  const broadcasts = mode === "bystander" && request.url === "/all";
+  const handle = mode === "bystander" ? handlers[broadcasts ? "all" : "echo"] : handlers[mode];
+  if (broadcasts) {
+    receivers.add(socket);
+    socket.on("close", () => receivers.delete(socket));
+  }
+  socket.on("message", (data, binary) => handle(socket, data, binary));
+  socket.on("error", () => {});
+});
+server.on("listening", () => console.log("listening"));
