@@ -7,7 +7,7 @@
 #   make install  PREFIX=/usr/local DESTDIR=
 #
 # Others: unit sim catalogue clients snippets cross fuzz bench bench-instructions bench-peers
-# test-mutants lint format clean.
+# bench-report test-mutants lint format clean.
 # Variables: CC CXX OPT CFLAGS CXXFLAGS LDFLAGS, SANITIZE=address,undefined or =thread, BUILD, the
 # directory: each compiler and sanitizer has its own. A changed flag rebuilds.
 
@@ -259,6 +259,11 @@ bench-peers:
 	@WEIR_BUILD=$(abspath $(BUILD)) bench/peers/run $(if $(POINTS),--points '$(POINTS)') \
 	  $(if $(SERVERS),--servers '$(SERVERS)') $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(AGAIN),--again)
+
+# What the benches of whole servers left in $(BUILD)/bench, drawn.
+.PHONY: bench-report
+bench-report:
+	@python3 bench/report --build $(BUILD)
 
 # ---- what people call
 

@@ -1,0 +1,70 @@
+"""The tables for the README: targets and what was reached, then CPU against every peer."""
+from data import name_of, part, ratio_text, time_text
+from targets import rows
+
+MARKS = {"met": "met", "missed": "**missed**", "unreliable": "*unreliable*",
+         "unmeasured": "not measured"}
+
+
+def table(head, lines):
+    return "\n".join("| " + " | ".join(cells) + " |"
+                     for cells in [head, ["---"] * len(head), *lines]) + "\n"
+
+
+def target_table(found):
+    lines = [[r.work, r.target, r.reached, MARKS[r.state] + (f" ({r.note})" if r.note else "")]
+             for r in rows(found)]
+    return table(["work", "target", "reached", ""], lines)
+
+
+def cpu_table(found):
+    """A row for each point: what it costs weir, and all servers as ratios to the reference."""
+    points = part(found, "peers", "points")
+    if not points:
+        return ""
+    reference = found["peers"].get("reference", "uws")
+    servers = []
+    for point in points.values():
+        servers += [s for s in point["servers"] if s not in (*servers, "weir2", reference)]
+    servers.sort(key=lambda s: s != "weir")
+    head = ["CPU per operation", name_of(reference), *map(name_of, servers), "weir per s"]
+    lines = []
+    for point in points.values():
+        measured = point["servers"]
+        base = measured.get(reference, {}).get("median")
+        cells = [point["title"] + ("" if point.get("reliable", True) else " (unreliable)"),
+                 time_text(base) if base is not None else ""]
+        for server in servers:
+            ratio = measured.get(server, {}).get("ratio")
+            cells.append("" if ratio is None else ratio_text(ratio))
+        per_second = measured.get("weir", {}).get("per_second")
+        cells.append("" if per_second is None else f"{per_second:,.0f}")
+        lines.append(cells)
+    return table(head, lines)
+
+
+def growth_table(found):
+    """A row for each count of connections, a group of columns for each number of loops."""
+    loops = part(found, "growth", "loops")
+    if not loops:
+        return ""
+    head, columns = ["connections"], []
+    for number, works in sorted(loops.items()):
+        for work, what in (("echo", "echo"), ("broadcast", "broadcast, a delivery"),
+                           ("memory", "memory")):
+            if works.get(work):
+                head.append(f"{what}, {number} loop{'s' * (number != '1')}")
+                columns.append((work, {p["connections"]: p for p in works[work]}))
+    lines = []
+    for count in sorted({c for _, points in columns for c in points}):
+        cells = [f"{count:,}"]
+        for work, points in columns:
+            point = points.get(count)
+            cells.append("" if point is None else f"{point['bytes_per_connection']:,.0f} B"
+                         if work == "memory" else time_text(point["median"]))
+        lines.append(cells)
+    return table(head, lines)
+
+
+def whole(found):
+    return "\n".join(filter(None, (target_table(found), cpu_table(found), growth_table(found))))
