@@ -128,6 +128,12 @@ static ssize_t sys_recv(SYS, int fd, void *data, size_t len, int flags)
   return n < 0 ? -errno : n;
 }
 
+static ssize_t sys_send(SYS, int fd, const void *data, size_t len, int flags)
+{
+  ssize_t n = send(fd, data, len, flags);
+  return n < 0 ? -errno : n;
+}
+
 static ssize_t sys_sendmsg(SYS, int fd, const struct msghdr *message, int flags)
 {
   ssize_t n = sendmsg(fd, message, flags);
@@ -166,15 +172,22 @@ static int to_ms(int64_t ns)
   return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-static int sys_epoll_wait(SYS, int epfd, struct epoll_event *events, int max, int64_t timeout_ns)
+static __attribute__((noinline)) int wait_exactly(int epfd, struct epoll_event *events, int max,
+                                                  int64_t timeout_ns)
 {
-  if (timeout_ns <= 0)
-    return result(epoll_wait(epfd, events, max, timeout_ns < 0 ? -1 : 0));
   struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
   int count = result(epoll_pwait2(epfd, events, max, &timeout, NULL));
   if (count != -ENOSYS) /* kernels before 5.11 */
     return count;
   return result(epoll_wait(epfd, events, max, to_ms(timeout_ns)));
+}
+
+static int sys_epoll_wait(SYS, int epfd, struct epoll_event *events, int max, int64_t timeout_ns)
+{
+  int64_t ms = timeout_ns < 0 ? -1 : timeout_ns / 1000000;
+  if (__builtin_expect(timeout_ns >= 0 && (ms * 1000000 != timeout_ns || ms > INT_MAX), 0))
+    return wait_exactly(epfd, events, max, timeout_ns);
+  return result(epoll_wait(epfd, events, max, (int)ms));
 }
 
 static int sys_eventfd(SYS)
@@ -251,6 +264,7 @@ const struct weir__sys weir__sys_linux = {
     .getpeername = sys_getpeername,
     .accept4 = sys_accept4,
     .recv = sys_recv,
+    .send = sys_send,
     .sendmsg = sys_sendmsg,
     .shutdown = sys_shutdown,
     .close = sys_close,

@@ -17,10 +17,14 @@ struct weir__stream_ops {
    * is set. */
   ssize_t (*recv)(struct weir__stream *stream, const struct weir__sys *sys, void *data, size_t len);
 
-  /* Sends pieces. Returns how many bytes were taken, -EAGAIN, or another -errno; clears writable
-   * when it was not all. Never raises SIGPIPE. */
-  ssize_t (*send)(struct weir__stream *stream, const struct weir__sys *sys, struct iovec *pieces,
-                  int count);
+  /* Sends bytes. Returns how many were taken, -EAGAIN, or another -errno; clears writable when it
+   * was not all. Never raises SIGPIPE. */
+  ssize_t (*send)(struct weir__stream *stream, const struct weir__sys *sys, const void *data,
+                  size_t len);
+
+  /* The same of pieces. */
+  ssize_t (*send_pieces)(struct weir__stream *stream, const struct weir__sys *sys,
+                         struct iovec *pieces, int count);
 
   /* Ends the sending direction. Returns 0 or -errno. */
   int (*shutdown)(struct weir__stream *stream, const struct weir__sys *sys);

@@ -43,6 +43,13 @@ struct seam_functions {
     t.recv = [](const weir__sys *s, int fd, void *data, size_t len, int flags) {
       return of(s).recv(fd, data, len, flags);
     };
+    t.send = [](const weir__sys *s, int fd, const void *data, size_t len, int flags) {
+      iovec piece{const_cast<void *>(data), len};
+      msghdr message{};
+      message.msg_iov = &piece;
+      message.msg_iovlen = 1;
+      return of(s).sendmsg(fd, &message, flags);
+    };
     t.sendmsg = [](const weir__sys *s, int fd, const msghdr *message, int flags) {
       return of(s).sendmsg(fd, message, flags);
     };

@@ -66,7 +66,9 @@ protected:
     std::vector<iovec> iov;
     for (std::string &piece : pieces)
       iov.push_back({piece.data(), piece.size()});
-    return s.ops->send(&s, &fake.sys, iov.data(), static_cast<int>(iov.size()));
+    if (iov.size() == 1)
+      return s.ops->send(&s, &fake.sys, iov[0].iov_base, iov[0].iov_len);
+    return s.ops->send_pieces(&s, &fake.sys, iov.data(), static_cast<int>(iov.size()));
   }
 
   std::string heard(size_t len)
@@ -131,9 +133,15 @@ TEST_F(stream, clears_writable_when_not_all_was_taken)
 
 TEST_F(stream, clears_writable_when_nothing_was_taken)
 {
+  fake.sys.send = [](const weir__sys *, int, const void *, size_t, int) {
+    return ssize_t{-EAGAIN};
+  };
   fake.sys.sendmsg = [](const weir__sys *, int, const msghdr *, int) { return ssize_t{-EAGAIN}; };
-  EXPECT_EQ(give({"x"}), -EAGAIN);
-  EXPECT_FALSE(s.source.writable);
+  for (const std::vector<std::string> &pieces : {{"x"}, std::vector<std::string>{"x", "y"}}) {
+    s.source.writable = true;
+    EXPECT_EQ(give(pieces), -EAGAIN);
+    EXPECT_FALSE(s.source.writable);
+  }
 }
 
 TEST_F(stream, tries_again_after_a_signal)
@@ -142,6 +150,10 @@ TEST_F(stream, tries_again_after_a_signal)
   fake.sys.recv = [](const weir__sys *, int fd, void *data, size_t len, int flags) {
     return interruptions-- > 0 ? -EINTR
                                : weir__sys_linux.recv(&weir__sys_linux, fd, data, len, flags);
+  };
+  fake.sys.send = [](const weir__sys *, int fd, const void *data, size_t len, int flags) {
+    return interruptions-- > 0 ? -EINTR
+                               : weir__sys_linux.send(&weir__sys_linux, fd, data, len, flags);
   };
   fake.sys.sendmsg = [](const weir__sys *, int fd, const msghdr *message, int flags) {
     return interruptions-- > 0 ? -EINTR
@@ -152,6 +164,8 @@ TEST_F(stream, tries_again_after_a_signal)
   EXPECT_EQ(receive(5), 5);
   interruptions = 3;
   EXPECT_EQ(give({"hello"}), 5);
+  interruptions = 3;
+  EXPECT_EQ(give({"hel", "lo"}), 5);
 }
 
 // SIGPIPE would end this program.
@@ -165,6 +179,7 @@ TEST_F(stream, never_raises_sigpipe)
   }
   EXPECT_TRUE(error == -EPIPE || error == -ECONNRESET) << error;
   EXPECT_EQ(give({"again"}), -EPIPE);
+  EXPECT_EQ(give({"and", "again"}), -EPIPE);
 }
 
 TEST_F(stream, ends_the_sending_direction_alone)

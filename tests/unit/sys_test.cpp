@@ -95,6 +95,7 @@ TEST(errors, are_negative)
   EXPECT_EQ(sys->timerfd_set(sys, -1, 1), -EBADF);
   msghdr message{};
   EXPECT_EQ(sys->sendmsg(sys, -1, &message, 0), -EBADF);
+  EXPECT_EQ(sys->send(sys, -1, nullptr, 0, 0), -EBADF);
   weir__address address;
   EXPECT_EQ(sys->getsockname(sys, -1, &address), -EBADF);
   EXPECT_EQ(sys->getpeername(sys, -1, &address), -EBADF);
