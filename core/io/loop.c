@@ -64,6 +64,7 @@ int weir__loop_new(struct weir_loop **out, const struct weir__sys *sys)
   loop->epfd = loop->eventfd = loop->timerfd = -1;
   loop->free_slot = UINT32_MAX;
   loop->now_ns = sys->now_ns(sys);
+  loop->now_ms = loop->now_ns / 1000000u;
   weir__timers_init(&loop->timers, weir__loop_ms(loop));
   weir__wheel_init(&loop->wheel, weir__loop_ms(loop));
   weir__list_init(&loop->due);
@@ -151,7 +152,7 @@ static inline void set_bits(struct weir__source *source, uint32_t events)
     source->readable = 1;
   if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
     source->writable = 1;
-  if (events & ends)
+  if (__builtin_expect(events & ends, 0))
     source->exhaust = 1;
 }
 
@@ -180,7 +181,7 @@ static int run_events(struct weir_loop *loop, int count)
   return handled;
 }
 
-static int run_deadlines(struct weir_loop *loop)
+static __attribute__((noinline)) int run_deadlines(struct weir_loop *loop)
 {
   int handled = 0;
   while (!weir__list_empty(&loop->due)) {
@@ -208,7 +209,7 @@ static int work_next(struct weir_loop *loop, bool input)
 }
 
 /* What is queued meanwhile waits for the next turn. */
-static int run_again(struct weir_loop *loop)
+static __attribute__((noinline)) int run_again(struct weir_loop *loop)
 {
   int handled = 0;
   loop->batch = loop->again;
@@ -234,11 +235,9 @@ static uint64_t slice_end_ns(struct weir_loop *loop)
 }
 
 /* A slice of the queue later; what is left of it stays in front of what came meanwhile. */
-static int run_later(struct weir_loop *loop)
+static __attribute__((noinline)) int run_later(struct weir_loop *loop)
 {
   int handled = 0;
-  if (loop->later.first == NULL)
-    return 0;
   uint64_t end_ns = slice_end_ns(loop);
   loop->batch = loop->later;
   loop->later = (struct weir__queue){0};
@@ -260,6 +259,27 @@ static int run_later(struct weir_loop *loop)
   return handled;
 }
 
+/* All but events. Most turns have nothing of it, so each is looked for before it is called. */
+static inline int run_the_rest(struct weir_loop *loop)
+{
+  int handled = 0;
+  if (__atomic_load_n(&loop->posts, __ATOMIC_RELAXED) != NULL)
+    handled += weir__loop_run_posts(loop);
+  if (__atomic_load_n(&loop->interrupted, __ATOMIC_RELAXED))
+    handled += weir__loop_run_interrupts(loop);
+  if (loop->timers.count > 0)
+    handled += weir__loop_run_timers(loop);
+  if (!weir__list_empty(&loop->due))
+    handled += run_deadlines(loop);
+  if (loop->again.first != NULL)
+    handled += run_again(loop);
+  if (loop->later.first != NULL)
+    handled += run_later(loop);
+  if (loop->graveyard != NULL)
+    weir__loop_reclaim_buried(loop);
+  return handled;
+}
+
 int weir_loop_step(struct weir_loop *loop, int timeout_ms)
 {
   if (loop->stepping)
@@ -269,15 +289,10 @@ int weir_loop_step(struct weir_loop *loop, int timeout_ms)
   int handled = weir__loop_wait(loop, timeout_ms);
   if (handled >= 0) {
     handled = run_events(loop, handled);
-    handled += weir__loop_run_posts(loop);
-    handled += weir__loop_run_interrupts(loop);
-    handled += weir__loop_run_timers(loop);
-    handled += run_deadlines(loop);
-    handled += run_again(loop);
-    handled += run_later(loop);
-    weir__loop_reclaim_buried(loop);
+    handled += run_the_rest(loop);
   }
   loop->stepping = false;
-  weir__loop_rearm(loop);
+  if (loop->timerfd >= 0)
+    weir__loop_rearm(loop);
   return handled;
 }

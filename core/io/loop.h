@@ -86,7 +86,7 @@ struct weir__post; /* private to loop_post.c */
 struct weir_loop {
   struct weir__mem mem; /* mem.sys is the loop's seam */
   struct weir__pool pool;
-  uint64_t now_ns;              /* read once a turn and between slices */
+  uint64_t now_ns, now_ms;      /* read once a turn and between slices */
   struct weir__source *current; /* whose ready or work runs now */
   struct weir__queue again, later;
   struct weir__queue batch; /* of one of them, being worked off */
@@ -148,8 +148,13 @@ void weir__loop_again(struct weir_loop *loop, struct weir__source *source);
 void weir__loop_later(struct weir_loop *loop, struct weir__source *source);
 
 /* The source of a slot, if its generation still is this one; else NULL. */
-struct weir__source *weir__loop_source(const struct weir_loop *loop, uint32_t slot,
-                                       uint32_t generation);
+static inline struct weir__source *weir__loop_source(const struct weir_loop *loop, uint32_t slot,
+                                                     uint32_t generation)
+{
+  if (slot >= loop->slot_count || loop->slots[slot].generation != generation)
+    return NULL;
+  return loop->slots[slot].source;
+}
 
 /* Adds and removes something to be run after weir__loop_interrupt, which any thread or signal
  * handler may call. */
@@ -187,11 +192,16 @@ static inline void weir__loop_freshen(struct weir_loop *loop)
  * adds to the wheel outside a turn calls it. */
 void weir__loop_rearm(struct weir_loop *loop);
 
+/* Whether a queue holds anything. */
+static inline bool weir__loop_has_work(const struct weir_loop *loop)
+{
+  return loop->again.first != NULL || loop->later.first != NULL || !weir__list_empty(&loop->due);
+}
+
 /* Parts of a turn, between the files of the loop. Waits, reads the clock and returns the number of
- * events or -errno; tells whether a queue holds anything; takes the first source off a queue (NULL
- * when it is dead or there is none); reclaims the graveyard; runs what has come (how many). */
+ * events or -errno; takes the first source off a queue (NULL when it is dead or there is none);
+ * reclaims the graveyard; runs what has come (how many). */
 int weir__loop_wait(struct weir_loop *loop, int timeout_ms);
-bool weir__loop_has_work(const struct weir_loop *loop);
 struct weir__source *weir__loop_pop(struct weir_loop *loop, struct weir__queue *queue);
 void weir__loop_reclaim_buried(struct weir_loop *loop);
 int weir__loop_run_posts(struct weir_loop *loop);
@@ -200,7 +210,7 @@ int weir__loop_run_timers(struct weir_loop *loop);
 
 static inline uint64_t weir__loop_ms(const struct weir_loop *loop)
 {
-  return loop->now_ns / 1000000u;
+  return loop->now_ms;
 }
 
 #ifdef __cplusplus

@@ -76,14 +76,6 @@ void weir__loop_close(struct weir_loop *loop, struct weir__source *source)
   source->fd = -1;
 }
 
-struct weir__source *weir__loop_source(const struct weir_loop *loop, uint32_t slot,
-                                       uint32_t generation)
-{
-  if (slot >= loop->slot_count || loop->slots[slot].generation != generation)
-    return NULL;
-  return loop->slots[slot].source;
-}
-
 static void append(struct weir__queue *queue, struct weir__source *source)
 {
   source->next = NULL;

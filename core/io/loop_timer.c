@@ -49,6 +49,8 @@ void weir_timer_start(struct weir_timer *timer, uint64_t after_ms, uint64_t ever
   struct weir_loop *loop = timer->loop;
   WEIR__ASSERT(weir__loop_is_here(loop));
   weir__timers_remove(&loop->timers, &timer->node);
+  if (loop->timers.count == 0) /* turns leave the time of a wheel without timers alone */
+    weir__timers_advance(&loop->timers, weir__loop_ms(loop));
   timer->every_ms = every_ms;
   weir__timers_add(&loop->timers, &timer->node, due_ms(loop, after_ms));
   if (!loop->stepping)

@@ -10,6 +10,7 @@ enum { NS_PER_MS = 1000 * 1000, OWN_TIMERFD = 1 };
 void weir__loop_read_clock(struct weir_loop *loop)
 {
   loop->now_ns = loop->mem.sys->now_ns(loop->mem.sys);
+  loop->now_ms = loop->now_ns / NS_PER_MS;
   weir__wheel_advance(&loop->wheel, weir__loop_ms(loop), &loop->due);
 }
 
@@ -18,17 +19,14 @@ uint64_t weir_loop_now_ms(const struct weir_loop *loop)
   return weir__loop_ms(loop);
 }
 
-bool weir__loop_has_work(const struct weir_loop *loop)
-{
-  return loop->again.first != NULL || loop->later.first != NULL || !weir__list_empty(&loop->due);
-}
-
 /* When the next timer or deadline may come up; UINT64_MAX for never. */
-static uint64_t next_deadline_ns(const struct weir_loop *loop)
+static uint64_t next_deadline_ns(struct weir_loop *loop)
 {
-  uint64_t timer_ms = weir__timers_next(&loop->timers);
-  uint64_t wheel_ms = weir__wheel_next(&loop->wheel);
-  uint64_t ms = timer_ms < wheel_ms ? timer_ms : wheel_ms;
+  uint64_t ms = weir__wheel_next(&loop->wheel);
+  if (loop->timers.count > 0) {
+    uint64_t timer_ms = weir__timers_next(&loop->timers);
+    ms = timer_ms < ms ? timer_ms : ms;
+  }
   return ms > UINT64_MAX / NS_PER_MS ? UINT64_MAX : ms * NS_PER_MS;
 }
 
@@ -49,9 +47,12 @@ static int64_t timeout_of(struct weir_loop *loop, int timeout_ms)
   uint64_t next_ns = next_deadline_ns(loop);
   if (next_ns == UINT64_MAX)
     return asked_ns;
-  if (loop->timers.count > 0) /* exact to 1 ms, however long the handlers ran */
+  uint64_t now_ns = loop->now_ms * NS_PER_MS; /* the wheel is coarse: whole ms wait cheaper */
+  if (loop->timers.count > 0) {               /* exact to 1 ms, however long the handlers ran */
     weir__loop_read_clock(loop);
-  int64_t left_ns = left_until(loop->now_ns, next_ns);
+    now_ns = loop->now_ns;
+  }
+  int64_t left_ns = left_until(now_ns, next_ns);
   return asked_ns < 0 || left_ns < asked_ns ? left_ns : asked_ns;
 }
 

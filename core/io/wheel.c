@@ -1,4 +1,5 @@
-/* The coarse wheel: one round of slots, each a list; a bit says which hold anything. */
+/* The coarse wheel: one round of slots, each a list; a bit says which hold anything. Every turn of
+ * a loop asks for the next one, so that it is kept while it is known. */
 #include "io/wheel.h"
 
 #include "base/debug.h"
@@ -9,7 +10,7 @@ enum { WORD_BITS = 64, WORDS = WEIR__WHEEL_SLOTS / WORD_BITS };
 
 void weir__wheel_init(struct weir__wheel *wheel, uint64_t now_ms)
 {
-  *wheel = (struct weir__wheel){.tick = now_ms / WEIR__WHEEL_TICK_MS};
+  *wheel = (struct weir__wheel){.tick = now_ms / WEIR__WHEEL_TICK_MS, .next = UINT64_MAX};
   for (unsigned slot = 0; slot < WEIR__WHEEL_SLOTS; slot++)
     weir__list_init(&wheel->slots[slot]);
 }
@@ -24,6 +25,8 @@ void weir__wheel_add(struct weir__wheel *wheel, struct weir__link *node, uint64_
   unsigned slot = (unsigned)((wheel->tick + ticks) % WEIR__WHEEL_SLOTS);
   weir__list_push_back(&wheel->slots[slot], node);
   wheel->occupied[slot / WORD_BITS] |= UINT64_C(1) << slot % WORD_BITS;
+  if (wheel->tick + ticks < wheel->next)
+    wheel->next = wheel->tick + ticks;
 }
 
 void weir__wheel_remove(struct weir__wheel *wheel, struct weir__link *node)
@@ -37,6 +40,8 @@ void weir__wheel_remove(struct weir__wheel *wheel, struct weir__link *node)
     return;
   size_t slot = offset / sizeof *next;
   wheel->occupied[slot / WORD_BITS] &= ~(UINT64_C(1) << slot % WORD_BITS);
+  if (slot == wheel->next % WEIR__WHEEL_SLOTS)
+    wheel->next = 0;
 }
 
 static void open_slot(struct weir__wheel *wheel, unsigned slot, struct weir__link *due)
@@ -48,20 +53,19 @@ static void open_slot(struct weir__wheel *wheel, unsigned slot, struct weir__lin
   weir__list_splice(due, &wheel->slots[slot]);
 }
 
-void weir__wheel_advance(struct weir__wheel *wheel, uint64_t now_ms, struct weir__link *due)
+void weir__wheel_turn(struct weir__wheel *wheel, uint64_t tick, struct weir__link *due)
 {
-  uint64_t tick = now_ms / WEIR__WHEEL_TICK_MS;
-  if (tick <= wheel->tick)
-    return;
   uint64_t ticks = tick - wheel->tick;
   if (ticks > WEIR__WHEEL_SLOTS)
     ticks = WEIR__WHEEL_SLOTS;
   for (uint64_t passed = 1; passed <= ticks; passed++)
     open_slot(wheel, (unsigned)((wheel->tick + passed) % WEIR__WHEEL_SLOTS), due);
   wheel->tick = tick;
+  if (wheel->next <= tick)
+    wheel->next = 0;
 }
 
-uint64_t weir__wheel_next(const struct weir__wheel *wheel)
+void weir__wheel_look(struct weir__wheel *wheel)
 {
   unsigned first = (unsigned)((wheel->tick + 1) % WEIR__WHEEL_SLOTS);
   uint64_t ahead =
@@ -73,7 +77,8 @@ uint64_t weir__wheel_next(const struct weir__wheel *wheel)
       continue;
     unsigned slot = word * WORD_BITS + (unsigned)__builtin_ctzll(bits);
     uint64_t distance = 1 + (slot + WEIR__WHEEL_SLOTS - first) % WEIR__WHEEL_SLOTS;
-    return (wheel->tick + distance) * WEIR__WHEEL_TICK_MS;
+    wheel->next = wheel->tick + distance;
+    return;
   }
-  return UINT64_MAX;
+  wheel->next = UINT64_MAX;
 }

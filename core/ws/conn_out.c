@@ -178,9 +178,8 @@ static void send_failed(struct weir_conn *c)
 static ssize_t send_pieces(struct weir_conn *c, struct iovec *pieces, int count)
 {
   const struct weir__sys *sys = weir__conn_loop(c)->mem.sys;
-  ssize_t n = count == 1
-                  ? c->stream.ops->send(&c->stream, sys, pieces->iov_base, pieces->iov_len)
-                  : c->stream.ops->send_pieces(&c->stream, sys, pieces, count);
+  ssize_t n = count == 1 ? c->stream.ops->send(&c->stream, sys, pieces->iov_base, pieces->iov_len)
+                         : c->stream.ops->send_pieces(&c->stream, sys, pieces, count);
   if (n > 0)
     weir__count(&c->shard->counters.bytes_sent, (uint64_t)n);
   return n;
