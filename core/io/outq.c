@@ -78,20 +78,41 @@ static int ring_reserve(struct weir__outq *q, struct weir__pool *pool, uint32_t 
 static inline void append(struct weir__outq *q, struct weir__share *share, unsigned char *bytes,
                           size_t len, uint32_t flags)
 {
-  *entry_at(q, q->count) = (struct weir__out){bytes, len, share, flags};
+  uint32_t messages = flags & WEIR__OUT_MESSAGE;
+  *entry_at(q, q->count) = (struct weir__out){bytes, len, share, messages, flags & WEIR__OUT_BEGUN};
   share->refs++;
   q->count++;
   q->bytes += len;
-  q->messages += flags & WEIR__OUT_MESSAGE;
+  q->messages += messages;
+}
+
+/* Lets the last entry have a unit that follows it in the same run; whether it did. */
+static inline bool lengthen(struct weir__outq *q, const struct weir__share *share,
+                            const unsigned char *bytes, size_t len, uint32_t flags)
+{
+  if (share->units == 0 || q->count == 0)
+    return false;
+  struct weir__out *last = entry_at(q, q->count - 1);
+  if (last->share != share || last->bytes + last->len != bytes || last->messages == 0 ||
+      flags != WEIR__OUT_MESSAGE)
+    return false;
+  last->len += len;
+  last->messages++;
+  q->bytes += len;
+  q->messages++;
+  return true;
 }
 
 int weir__outq_push(struct weir__outq *q, struct weir__pool *pool, struct weir__share *share,
                     size_t offset, size_t len, uint32_t flags)
 {
+  unsigned char *bytes = weir__share_bytes(share) + offset;
   WEIR__ASSERT(len > 0);
+  if (lengthen(q, share, bytes, len, flags))
+    return 0;
   if (q->count == q->capacity && ring_reserve(q, pool, q->count + 1) < 0)
     return -ENOMEM;
-  append(q, share, weir__buf_bytes(share->buf) + offset, len, flags);
+  append(q, share, bytes, len, flags);
   q->open = NULL;
   return 0;
 }
@@ -285,6 +306,37 @@ static void drop_all(struct weir__outq *q, struct weir__pool *pool)
   q->open = NULL;
 }
 
+/* The number of a run's units that end at or before an offset. */
+static uint32_t units_up_to(struct weir__share *share, size_t offset)
+{
+  uint32_t low = 0, high = share->units;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (*weir__share_end(share, middle) <= offset)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/* Takes those units off the front of an entry of a run that n bytes of it cover; how many bytes
+ * they were. */
+static size_t shorten(struct weir__outq *q, struct weir__out *out, size_t n)
+{
+  struct weir__share *share = out->share;
+  size_t begin = (size_t)(out->bytes - weir__share_bytes(share));
+  uint32_t first = units_up_to(share, begin), end = units_up_to(share, begin + n);
+  if (end == first)
+    return 0;
+  size_t len = *weir__share_end(share, end - 1) - begin;
+  out->bytes += len;
+  out->len -= len;
+  out->messages -= end - first;
+  q->messages -= end - first;
+  return len;
+}
+
 void weir__outq_consume(struct weir__outq *q, struct weir__pool *pool, size_t n)
 {
   WEIR__ASSERT(n <= q->bytes);
@@ -294,24 +346,42 @@ void weir__outq_consume(struct weir__outq *q, struct weir__pool *pool, size_t n)
   }
   q->bytes -= n;
   n += q->sent; /* now counted from the first entry's start */
-  for (const struct weir__out *out = entry_at(q, 0); n >= out->len; out = entry_at(q, 0)) {
+  struct weir__out *out = entry_at(q, 0);
+  for (; n >= out->len; out = entry_at(q, 0)) {
     n -= out->len;
-    q->messages -= out->flags & WEIR__OUT_MESSAGE;
+    q->messages -= out->messages;
     weir__share_unref(pool, out->share);
     q->head++;
     q->count--;
   }
+  if (out->messages > 1)
+    n -= shorten(q, out, n);
   q->sent = n;
+}
+
+/* Leaves an entry its first unit only. */
+static void keep_first(struct weir__outq *q, struct weir__out *out)
+{
+  struct weir__share *share = out->share;
+  size_t begin = (size_t)(out->bytes - weir__share_bytes(share));
+  size_t len = *weir__share_end(share, units_up_to(share, begin)) - begin;
+  q->bytes -= out->len - len;
+  q->messages -= out->messages - 1;
+  out->len = len;
+  out->messages = 1;
 }
 
 void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool)
 {
   while (q->count > 0) {
-    const struct weir__out *last = entry_at(q, q->count - 1);
-    if (q->count == 1 && (q->sent > 0 || last->flags & WEIR__OUT_BEGUN))
+    struct weir__out *last = entry_at(q, q->count - 1);
+    if (q->count == 1 && (q->sent > 0 || last->begun)) {
+      if (last->messages > 1)
+        keep_first(q, last);
       break;
+    }
     q->bytes -= last->len;
-    q->messages -= last->flags & WEIR__OUT_MESSAGE;
+    q->messages -= last->messages;
     weir__share_unref(pool, last->share);
     q->count--;
   }

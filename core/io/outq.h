@@ -16,9 +16,11 @@ extern "C" {
 #endif
 
 /* A loop's own count of bytes that queues of the loop hold: of a buffer that loops share (one
- * reference of it serves a whole fan-out), or of bytes gathered behind this structure. */
+ * reference of it serves a whole fan-out), or of bytes gathered behind this structure: of one queue
+ * alone, or a run of units for many. */
 struct weir__share {
   uint32_t refs;         /* plain: one loop only */
+  uint32_t units;        /* of a run; else 0 */
   size_t used;           /* of this block: the structure and what was gathered behind it */
   size_t size;           /* of this block; what is free may be appended to */
   struct weir__buf *buf; /* NULL: the bytes stand behind this structure */
@@ -29,6 +31,19 @@ struct weir__share {
 struct weir__share *weir__share_new(struct weir__pool *pool, struct weir__buf *buf);
 void weir__share_unref(struct weir__pool *pool, struct weir__share *share);
 
+/* What offsets into a share count from. */
+static inline unsigned char *weir__share_bytes(struct weir__share *share)
+{
+  return share->buf == NULL ? (unsigned char *)share : weir__buf_bytes(share->buf);
+}
+
+/* The offset at which a unit of a run ends; these stand at the end of its block, the first one
+ * last. */
+static inline uint32_t *weir__share_end(struct weir__share *share, uint32_t unit)
+{
+  return (uint32_t *)((unsigned char *)share + share->size) - 1 - unit;
+}
+
 enum weir__out_flags {
   WEIR__OUT_MESSAGE = 1, /* counts as a message */
   WEIR__OUT_BEGUN = 2, /* bytes in front of the entry have left already: it cannot be taken back */
@@ -38,7 +53,8 @@ struct weir__out {
   unsigned char *bytes; /* within the share's */
   size_t len;           /* over 0 */
   struct weir__share *share;
-  uint32_t flags;
+  uint32_t messages; /* over 1: units of a run that stand one behind the other */
+  uint32_t begun;    /* WEIR__OUT_BEGUN or 0 */
 };
 
 enum { WEIR__OUTQ_INLINE = 2 };
@@ -49,7 +65,7 @@ struct weir__outq {
   struct weir__out *ring;   /* the inline ones, or a block of the pool; NULL before the first */
   uint32_t capacity;        /* of the ring, a power of two; 0 before the first */
   uint32_t head, count;     /* entries */
-  uint32_t messages;        /* entries with WEIR__OUT_MESSAGE, one partly sent among them */
+  uint32_t messages;        /* one partly sent among them */
   size_t sent;              /* bytes of the first entry that have left already */
   size_t bytes;             /* unsent, of all entries */
   struct weir__share *open; /* the last entry's share, where it is a gathered one; else NULL */
@@ -62,8 +78,8 @@ void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool);
 /* Frees all that is queued and the ring. */
 void weir__outq_clear(struct weir__outq *q, struct weir__pool *pool);
 
-/* Appends len bytes at offset of a share, which it references. Returns 0 or -ENOMEM: then nothing
- * changed. */
+/* Appends len bytes at offset of a share, which it references; of a run it is one whole unit.
+ * Returns 0 or -ENOMEM: then nothing changed. */
 int weir__outq_push(struct weir__outq *q, struct weir__pool *pool, struct weir__share *share,
                     size_t offset, size_t len, uint32_t flags);
 

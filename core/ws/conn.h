@@ -148,8 +148,9 @@ void weir__conn_answer_ping(struct weir_conn *c, const void *data, size_t len);
 int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_len, const void *data,
                            size_t len);
 
-/* Queues a frame of which the loop holds a share; what a broadcast does for each receiver. */
-int weir__conn_queue_share(struct weir_conn *c, struct weir__share *share);
+/* Queues a whole message with a header of this length, of which the loop holds a share; what a
+ * broadcast does for each receiver. */
+int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len);
 
 /* Sends what is queued, within the turn's budget. Runs no handler. */
 void weir__conn_flush(struct weir_conn *c);

@@ -266,19 +266,17 @@ int weir_conn_send(struct weir_conn *c, enum weir_opcode opcode, const void *dat
   return error;
 }
 
-int weir__conn_queue_share(struct weir_conn *c, struct weir__share *share)
+int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len)
 {
   if (!may_send(c))
     return -EPIPE;
-  size_t len = share->buf->end - share->buf->begin;
-  size_t header_len = WEIR__FRAME_ROOM - share->buf->begin;
-  int error = admit(c, header_len, len - header_len);
+  int error = admit(c, header_len, part->len - header_len);
   if (error != 0)
     return error;
   struct weir__outq *q = queue_for_message(c);
   if (q == NULL)
     return -ENOMEM;
-  error = weir__outq_push(q, pool_of(c), share, share->buf->begin, len, WEIR__OUT_MESSAGE);
+  error = weir__outq_push(q, pool_of(c), part->share, part->offset, part->len, WEIR__OUT_MESSAGE);
   if (error != 0)
     return error;
   weir__count(&c->shard->counters.messages_sent, 1);
@@ -294,7 +292,8 @@ int weir_conn_send_frame(struct weir_conn *c, struct weir_frame *frame)
   struct weir__share *share = weir__share_new(pool_of(c), &frame->buf);
   if (share == NULL)
     return -ENOMEM;
-  int error = weir__conn_queue_share(c, share);
+  const struct weir__part part = {share, frame->buf.begin, frame->buf.end - frame->buf.begin};
+  int error = weir__conn_queue_part(c, &part, weir__frame_header(frame));
   weir__share_unref(pool_of(c), share);
   return error;
 }

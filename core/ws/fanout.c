@@ -53,8 +53,14 @@ static const struct weir_conn *left_out(const struct weir__shard *shard, weir_co
   return id != 0 && here ? weir__shard_find(shard, id) : NULL;
 }
 
-static void to_all(struct weir__shard *shard, struct weir__share *share,
-                   const struct weir_conn *except)
+/* The message of an order in the loop's own count. */
+struct fanned {
+  struct weir__part part;
+  size_t header_len;
+  const struct weir_conn *except;
+};
+
+static void to_all(struct weir__shard *shard, const struct fanned *f)
 {
   const struct weir_loop *loop = shard->loop;
   for (uint32_t i = 0; i < loop->slot_count; i++) {
@@ -62,21 +68,58 @@ static void to_all(struct weir__shard *shard, struct weir__share *share,
     if (source == NULL || source->ops != &weir__conn_ops)
       continue;
     struct weir_conn *c = (struct weir_conn *)source;
-    if (c->shard == shard && c->state == WEIR__CONN_OPEN && c != except &&
+    if (c->shard == shard && c->state == WEIR__CONN_OPEN && c != f->except &&
         !weir__conn_route(c)->options.no_broadcast)
-      weir__conn_queue_share(c, share);
+      weir__conn_queue_part(c, &f->part, f->header_len);
   }
 }
 
-static void to_topic(struct weir__shard *shard, struct weir__share *share,
-                     const struct weir_conn *except, const struct order *order)
+static void to_topic(const struct weir__topic *topic, const struct fanned *f)
 {
-  const struct weir__topic *topic = weir__topics_find(&shard->topics, order->text, order->len);
-  for (uint32_t i = 0; topic != NULL && i < topic->count; i++) {
+  for (uint32_t i = 0; i < topic->count; i++) {
     struct weir_conn *c = topic->members[i]->conn;
-    if (c != except)
-      weir__conn_queue_share(c, share);
+    if (c != f->except)
+      weir__conn_queue_part(c, &f->part, f->header_len);
   }
+}
+
+/* Short messages are gathered behind those that the same receivers got last; others are shared. The
+ * caller drops the reference, which a run has for itself. */
+static int take(struct weir__shard *shard, const void *key, struct weir_frame *frame,
+                struct weir__part *part)
+{
+  struct weir__pool *pool = &shard->loop->pool;
+  struct weir__buf *buf = &frame->buf;
+  struct iovec bytes = {weir__buf_bytes(buf) + buf->begin, buf->end - buf->begin};
+  if (bytes.iov_len <= WEIR__RUN_UNIT) {
+    int error = weir__run_add(&shard->fanned, pool, key, (struct iovec){NULL, 0}, bytes, part);
+    if (error == 0)
+      part->share->refs++;
+    return error;
+  }
+  *part = (struct weir__part){weir__share_new(pool, buf), buf->begin, bytes.iov_len};
+  return part->share == NULL ? -ENOMEM : 0;
+}
+
+static int fan_out(struct weir__shard *shard, const struct order *order)
+{
+  const struct weir__topic *topic = NULL;
+  if (order->kind == TO_TOPIC) {
+    topic = weir__topics_find(&shard->topics, order->text, order->len);
+    if (topic == NULL)
+      return 0;
+  }
+  struct fanned f = {.header_len = weir__frame_header(order->frame),
+                     .except = left_out(shard, order->id)};
+  int error = take(shard, topic, order->frame, &f.part);
+  if (error != 0)
+    return error;
+  if (topic != NULL)
+    to_topic(topic, &f);
+  else
+    to_all(shard, &f);
+  weir__share_unref(&shard->loop->pool, f.part.share);
+  return 0;
 }
 
 static int to_one(struct weir__shard *shard, const struct order *order)
@@ -92,17 +135,7 @@ static int carry_out(struct weir__shard *shard, const struct order *order)
 {
   if (order->kind == TO_ONE || order->kind == CLOSE_ONE)
     return to_one(shard, order);
-  struct weir__pool *pool = &shard->loop->pool;
-  struct weir__share *share = weir__share_new(pool, &order->frame->buf);
-  if (share == NULL)
-    return -ENOMEM;
-  const struct weir_conn *except = left_out(shard, order->id);
-  if (order->kind == TO_ALL)
-    to_all(shard, share, except);
-  else
-    to_topic(shard, share, except, order);
-  weir__share_unref(pool, share);
-  return 0;
+  return fan_out(shard, order);
 }
 
 static void deliver(void *arg)

@@ -29,6 +29,12 @@ static inline unsigned char *weir__frame_data(const struct weir_frame *frame)
   return weir__buf_bytes(&frame->buf) + WEIR__FRAME_ROOM;
 }
 
+/* The length of a sealed frame's header. */
+static inline size_t weir__frame_header(const struct weir_frame *frame)
+{
+  return WEIR__FRAME_ROOM - frame->buf.begin;
+}
+
 static inline size_t weir__frame_len(const struct weir_frame *frame)
 {
   return frame->buf.end - WEIR__FRAME_ROOM;

@@ -7,6 +7,7 @@
 
 #include "base/slab.h"
 #include "io/listener.h"
+#include "io/run.h"
 #include "wire/http.h"
 #include "wire/parser.h"
 #include "ws/topic.h"
@@ -44,6 +45,7 @@ struct weir__shard {
   bool own_loop, stopped;
   struct weir__slab conns;
   struct weir__topics topics;
+  struct weir__run fanned; /* short broadcasts */
   struct weir__listener listeners[WEIR__ADDRESSES_MAX];
   size_t listener_count;
   struct weir__interrupt stop;
