@@ -5,112 +5,173 @@
 
 #include <benchmark/benchmark.h>
 
-#include <cstring>
+#include <algorithm>
 #include <random>
-#include <string>
 #include <vector>
 
 namespace
 {
 
 constexpr std::size_t STREAM_BYTES = 256 << 10;
+constexpr int TEXT = WEIR__FIN | WEIR__TEXT;
+constexpr int BINARY = WEIR__FIN | WEIR__BINARY;
+constexpr int PING = WEIR__FIN | WEIR__PING;
 
-std::string header(int first, std::size_t length, std::uint32_t key)
-{
-  unsigned char out[WEIR__SERVER_HEADER_MAX];
-  std::size_t size = weir__header_encode(out, static_cast<std::uint8_t>(first), length);
-  out[1] |= WEIR__MASK;
-  return std::string(reinterpret_cast<char *>(out), size) +
-         std::string(reinterpret_cast<char *>(&key), sizeof key);
-}
-
+// The frames of a stream, as many as fill it, and at least one.
 class stream
 {
 public:
-  // Frames of shortest to longest bytes of payload, as many as fit, and at least one.
-  stream(int opcode, std::size_t shortest, std::size_t longest)
+  std::size_t between(std::size_t shortest, std::size_t longest)
   {
-    std::mt19937 random(1);
-    std::string bytes;
-    while (bytes.size() < STREAM_BYTES) {
-      std::size_t length = shortest + random() % (longest - shortest + 1);
-      bytes += header(WEIR__FIN | opcode, length, random() & 0x7F7F7F7F);
-      for (std::size_t i = 0; i < length; i++)
-        bytes += static_cast<char>('a' + i % 26);
-      frames++;
-    }
-    memory_.assign(bytes.begin(), bytes.end());
-    memory_.resize(bytes.size() + WEIR__PARSER_SLACK);
-    size_ = bytes.size();
+    return shortest + random_() % (longest - shortest + 1);
+  }
+
+  void add(int first, std::size_t length)
+  {
+    unsigned char header[WEIR__SERVER_HEADER_MAX];
+    std::size_t size = weir__header_encode(header, static_cast<std::uint8_t>(first), length);
+    std::uint32_t key = static_cast<std::uint32_t>(random_()) & 0x7F7F7F7F;
+    const auto *key_bytes = reinterpret_cast<const unsigned char *>(&key);
+    header[1] |= WEIR__MASK;
+    bytes_.insert(bytes_.end(), header, header + size);
+    bytes_.insert(bytes_.end(), key_bytes, key_bytes + sizeof key);
+    for (std::size_t i = 0; i < length; i++)
+      bytes_.push_back(static_cast<unsigned char>('a' + i % 26));
+    frames++;
+  }
+
+  bool full() const
+  {
+    return bytes_.size() >= STREAM_BYTES;
   }
 
   weir__input input()
   {
-    return {memory_.data(), memory_.data() + size_};
+    bytes_.reserve(bytes_.size() + WEIR__PARSER_SLACK);
+    return {bytes_.data(), bytes_.data() + bytes_.size()};
   }
 
   int frames = 0;
 
 private:
-  std::vector<unsigned char> memory_;
-  std::size_t size_;
+  std::mt19937 random_{1};
+  std::vector<unsigned char> bytes_;
 };
 
-void parse(benchmark::State &state, int opcode, std::size_t shortest, std::size_t longest)
+// ---- what clients send: each adds one message, or what belongs together
+
+template <int FIRST, std::size_t SHORTEST, std::size_t LONGEST> void frame(stream &s)
 {
-  stream stream(opcode, shortest, longest);
-  const weir__parser_limits limits = {1 << 20, 1024};
-  weir__parser parser;
-  weir__parser_init(&parser, WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3);
-  for (auto _ : state) {
-    weir__input input = stream.input();
+  s.add(FIRST, s.between(SHORTEST, LONGEST));
+}
+
+// Lines of text, now and then a long one, or a ping.
+void chat(stream &s)
+{
+  std::size_t dice = s.between(1, 100);
+  if (dice <= 2)
+    s.add(PING, 4);
+  else
+    s.add(TEXT, dice <= 10 ? s.between(200, 2000) : s.between(10, 200));
+}
+
+void telemetry(stream &s)
+{
+  s.add(BINARY, s.between(16, 48));
+}
+
+// A text in fragments, with a ping after each where that is asked for.
+template <bool CONTROLS> void fragments(stream &s)
+{
+  std::size_t count = s.between(2, 8);
+  for (std::size_t i = 0; i < count; i++) {
+    int fin = i + 1 == count ? WEIR__FIN : 0;
+    s.add(fin | (i == 0 ? WEIR__TEXT : WEIR__CONTINUATION), s.between(10, 300));
+    if (CONTROLS)
+      s.add(PING, s.between(0, 125));
+  }
+}
+
+// ---- parsing, in reads of up to a number of bytes, cut anywhere
+
+class parsing
+{
+public:
+  explicit parsing(void (*add)(stream &))
+  {
+    while (!stream_.full())
+      add(stream_);
+    weir__parser_init(&parser_, WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3);
+  }
+
+  void run(benchmark::State &state, std::size_t longest_read)
+  {
+    const std::vector<std::size_t> reads = lengths(longest_read);
+    std::size_t turn = 0;
+    for (auto _ : state) {
+      weir__input all = stream_.input(), input = all;
+      while (input.at != all.end) {
+        auto left = static_cast<std::size_t>(all.end - input.at);
+        input.end = input.at + std::min(left, reads[turn++ % reads.size()]);
+        if (!drain(input, state))
+          return;
+      }
+    }
+    state.SetItemsProcessed(state.iterations() * stream_.frames);
+  }
+
+private:
+  static std::vector<std::size_t> lengths(std::size_t longest)
+  {
+    std::mt19937_64 random(1);
+    std::vector<std::size_t> made(4096, longest);
+    for (std::size_t &length : made)
+      length = longest == SIZE_MAX ? longest : 1 + random() % longest;
+    return made;
+  }
+
+  bool drain(weir__input &input, benchmark::State &state)
+  {
+    const weir__parser_limits limits = {1 << 20, 1024};
     weir__event event;
     int kind;
     do {
-      kind = weir__parser_next(&parser, &limits, &input, &event);
+      kind = weir__parser_next(&parser_, &limits, &input, &event);
       benchmark::DoNotOptimize(event);
     } while (kind > 0);
     if (kind < 0)
       state.SkipWithError(event.reason);
+    return kind == 0;
   }
-  state.SetItemsProcessed(state.iterations() * stream.frames);
-}
 
-BENCHMARK_CAPTURE(parse, binary_2_to_125, WEIR__BINARY, 2, 125);
-BENCHMARK_CAPTURE(parse, text_2_to_125, WEIR__TEXT, 2, 125);
-BENCHMARK_CAPTURE(parse, binary_64, WEIR__BINARY, 64, 64);
-BENCHMARK_CAPTURE(parse, text_64, WEIR__TEXT, 64, 64);
-BENCHMARK_CAPTURE(parse, binary_1K, WEIR__BINARY, 1 << 10, 1 << 10);
-BENCHMARK_CAPTURE(parse, text_1K, WEIR__TEXT, 1 << 10, 1 << 10);
-BENCHMARK_CAPTURE(parse, binary_16K, WEIR__BINARY, 16 << 10, 16 << 10);
-BENCHMARK_CAPTURE(parse, text_16K, WEIR__TEXT, 16 << 10, 16 << 10);
+  stream stream_;
+  weir__parser parser_;
+};
 
-// The same, from reads that end in the middle of frames.
-void parse_in_reads(benchmark::State &state, int opcode, std::size_t read_bytes)
+void parse(benchmark::State &state, void (*add)(stream &), std::size_t longest_read)
 {
-  stream stream(opcode, 2, 125);
-  const weir__parser_limits limits = {1 << 20, 1024};
-  weir__parser parser;
-  weir__parser_init(&parser, WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3);
-  for (auto _ : state) {
-    weir__input all = stream.input(), input = all;
-    weir__event event;
-    int kind = WEIR__EVENT_MORE;
-    while (kind >= 0 && input.at != all.end) {
-      input.end = static_cast<std::size_t>(all.end - input.at) < read_bytes ? all.end
-                                                                            : input.at + read_bytes;
-      do {
-        kind = weir__parser_next(&parser, &limits, &input, &event);
-        benchmark::DoNotOptimize(event);
-      } while (kind > 0);
-    }
-    if (kind < 0)
-      state.SkipWithError(event.reason);
-  }
-  state.SetItemsProcessed(state.iterations() * stream.frames);
+  parsing(add).run(state, longest_read);
 }
 
-BENCHMARK_CAPTURE(parse_in_reads, binary_of_100, WEIR__BINARY, 100);
-BENCHMARK_CAPTURE(parse_in_reads, text_of_100, WEIR__TEXT, 100);
+BENCHMARK_CAPTURE(parse, binary_2_to_125, frame<BINARY, 2, 125>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, text_2_to_125, frame<TEXT, 2, 125>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, binary_64, frame<BINARY, 64, 64>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, text_64, frame<TEXT, 64, 64>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, binary_1K, frame<BINARY, 1024, 1024>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, text_1K, frame<TEXT, 1024, 1024>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, binary_16K, frame<BINARY, 16384, 16384>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, text_16K, frame<TEXT, 16384, 16384>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, chat, chat, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, telemetry, telemetry, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, large_to_128K, frame<BINARY, 65536, 131072>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, fragments, fragments<false>, SIZE_MAX);
+BENCHMARK_CAPTURE(parse, fragments_and_pings, fragments<true>, SIZE_MAX);
+
+BENCHMARK_CAPTURE(parse, chat_in_reads_to_1460, chat, 1460);
+BENCHMARK_CAPTURE(parse, binary_in_reads_to_100, frame<BINARY, 2, 125>, 100);
+BENCHMARK_CAPTURE(parse, text_in_reads_to_100, frame<TEXT, 2, 125>, 100);
+BENCHMARK_CAPTURE(parse, fragments_in_reads_to_100, fragments<true>, 100);
+BENCHMARK_CAPTURE(parse, text_in_reads_to_5, frame<TEXT, 2, 125>, 5);
+BENCHMARK_CAPTURE(parse, large_in_reads_to_16K, frame<BINARY, 65536, 131072>, 16384);
 
 } // namespace
