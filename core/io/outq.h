@@ -72,6 +72,12 @@ struct weir__outq {
   struct weir__out inline_ring[WEIR__OUTQ_INLINE];
 };
 
+/* The last entry of a queue that is not empty. */
+static inline const struct weir__out *weir__outq_last(const struct weir__outq *q)
+{
+  return &q->ring[(q->head + q->count - 1) & (q->capacity - 1)];
+}
+
 /* Frees all entries of which no byte has left. */
 void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool);
 

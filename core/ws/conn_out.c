@@ -160,6 +160,34 @@ static int copy_message(struct weir_conn *c, const unsigned char *header, size_t
   return error;
 }
 
+/* Queues a message to a connection whose handler does not run: perhaps one of many that get it. */
+static int copy_to_other(struct weir_conn *c, const unsigned char *header, size_t header_len,
+                         const void *data, size_t len)
+{
+  struct weir__outq *q = queue_for_message(c);
+  const struct iovec head = {(void *)(uintptr_t)header, header_len};
+  const struct iovec body = {(void *)(uintptr_t)data, len};
+  if (q == NULL)
+    return -ENOMEM;
+  const struct weir__part *part = weir__repeat_of(&c->shard->repeat, pool_of(c), q, head, body);
+  if (part == NULL)
+    return copy_message(c, header, header_len, data, len);
+  int error =
+      weir__outq_push(q, pool_of(c), part->share, part->offset, part->len, WEIR__OUT_MESSAGE);
+  if (error == 0)
+    schedule(c);
+  return error;
+}
+
+static int queue_copy(struct weir_conn *c, const unsigned char *header, size_t header_len,
+                      const void *data, size_t len)
+{
+  bool other = weir__conn_loop(c)->current != &c->stream.source;
+  if (other && len > 0 && len <= WEIR__RUN_UNIT - WEIR__SERVER_HEADER_MAX)
+    return copy_to_other(c, header, header_len, data, len);
+  return copy_message(c, header, header_len, data, len);
+}
+
 /* Nothing can be sent any more. What the peer sent before it went is still read; the end of that
  * ends the connection. */
 static void send_failed(struct weir_conn *c)
@@ -260,7 +288,7 @@ int weir_conn_send(struct weir_conn *c, enum weir_opcode opcode, const void *dat
   if (error != 0)
     return error;
   error = goes_at_once(c, len) ? send_at_once(c, header, header_len, data, len)
-                               : copy_message(c, header, header_len, data, len);
+                               : queue_copy(c, header, header_len, data, len);
   if (error == 0)
     weir__count(&c->shard->counters.messages_sent, 1);
   return error;

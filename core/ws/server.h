@@ -7,9 +7,9 @@
 
 #include "base/slab.h"
 #include "io/listener.h"
-#include "io/run.h"
 #include "wire/http.h"
 #include "wire/parser.h"
+#include "ws/repeat.h"
 #include "ws/topic.h"
 
 #include <pthread.h>
@@ -45,7 +45,8 @@ struct weir__shard {
   bool own_loop, stopped;
   struct weir__slab conns;
   struct weir__topics topics;
-  struct weir__run fanned; /* short broadcasts */
+  struct weir__run fanned;    /* short broadcasts */
+  struct weir__repeat repeat; /* what the application sends to each of many */
   struct weir__listener listeners[WEIR__ADDRESSES_MAX];
   size_t listener_count;
   struct weir__interrupt stop;

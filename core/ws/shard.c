@@ -83,5 +83,6 @@ void weir__shard_fini(struct weir__shard *shard)
   weir__loop_remove_interrupt(shard->loop, &shard->stop);
   weir__topics_fini(&shard->topics);
   weir__run_drop(&shard->fanned, &shard->loop->pool);
+  weir__run_drop(&shard->repeat.run, &shard->loop->pool);
   weir__slab_fini(&shard->conns);
 }

@@ -171,6 +171,44 @@ TEST_F(sending, MessagesAndBroadcastsQueueBehindTheEnd)
   EXPECT_EQ(weir_conn_buffered(c()).messages, 0u);
 }
 
+/* One buffer, filled anew for each message and for some of the clients. */
+TEST_F(sending, OneBufferToEachOfMany)
+{
+  at.start();
+  std::vector<peer *> clients;
+  std::vector<weir_conn *> conns;
+  for (int i = 0; i < 4; i++) {
+    clients.push_back(&at.open());
+    conns.push_back(c());
+  }
+  std::string buffer;
+  for (int round = 0; round < 3; round++) {
+    for (size_t i = 0; i < conns.size(); i++) {
+      buffer = "to all " + std::to_string(round);
+      EXPECT_EQ(weir_conn_send(conns[i], WEIR_TEXT, buffer.data(), buffer.size()), 0);
+      if (i == 1) {
+        EXPECT_EQ(weir_conn_send(conns[i], WEIR_BINARY, buffer.data(), buffer.size()), 0);
+      }
+      buffer = "to one " + std::to_string(i);
+      if (i >= 2) {
+        EXPECT_EQ(weir_conn_send(conns[i], WEIR_TEXT, buffer.data(), buffer.size()), 0);
+      }
+    }
+  }
+  for (size_t i = 0; i < conns.size(); i++) {
+    for (int round = 0; round < 3; round++) {
+      std::string all = "to all " + std::to_string(round);
+      expect_frame(*clients[i], fin | text, all);
+      if (i == 1) {
+        expect_frame(*clients[i], fin | binary, all);
+      }
+      if (i >= 2) {
+        expect_frame(*clients[i], fin | text, "to one " + std::to_string(i));
+      }
+    }
+  }
+}
+
 TEST_F(sending, ControlFramesGoBetweenFragments)
 {
   at.start();
