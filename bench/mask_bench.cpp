@@ -14,6 +14,7 @@ namespace
 
 constexpr int64_t lengths[] = {8, 64, 125, 1024, 16384, 65536};
 constexpr uint32_t key = 0x5AE7029D;
+constexpr char mixed[] = "\xD0\xB6\xD1\x83\xD0\xBA, weir \xE2\x80\x93 \xE4\xB8\xAD\xE6\x96\x87 ";
 constexpr uint32_t plain_key = 0; // keeps a text what it is, at equal cost
 
 // Payloads as they stand in a receive buffer, behind headers of an odd length, hence at every
@@ -93,6 +94,8 @@ void add(const std::string &name, decltype(&weir__unmask) plain, decltype(&weir_
   benchmark::RegisterBenchmark(("text_ascii/" + name).c_str(), unmask_text, text, "x")
       ->Apply(with_lengths);
   benchmark::RegisterBenchmark(("text_cjk/" + name).c_str(), unmask_text, text, "\xE4\xB8\xAD")
+      ->Apply(with_lengths);
+  benchmark::RegisterBenchmark(("text_mixed/" + name).c_str(), unmask_text, text, mixed)
       ->Apply(with_lengths);
 }
 

@@ -171,6 +171,14 @@ static __attribute__((noinline)) size_t unmask_long_text(unsigned char *data, si
   return weir__mask_kernel()->unmask_text(data, len, key, state);
 }
 
+/* By the first byte, which saves most texts that are none the attempt. */
+static inline bool may_be_ascii(const unsigned char *data, size_t len, uint32_t key)
+{
+  unsigned char first;
+  memcpy(&first, &key, sizeof first);
+  return len == 0 || (data[0] ^ first) < 0x80;
+}
+
 void weir__unmask(unsigned char *data, size_t len, uint32_t key)
 {
   if (len <= LADDER_MAX)
@@ -181,7 +189,8 @@ void weir__unmask(unsigned char *data, size_t len, uint32_t key)
 
 size_t weir__unmask_text(unsigned char *data, size_t len, uint32_t key, struct weir__utf8 *state)
 {
-  if (len <= LADDER_MAX && state->due == 0 && ladder(data, len, key, true))
+  if (len <= LADDER_MAX && state->due == 0 && may_be_ascii(data, len, key) &&
+      ladder(data, len, key, true))
     return len;
   return unmask_long_text(data, len, key, state);
 }

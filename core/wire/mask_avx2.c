@@ -64,6 +64,16 @@ TARGET static inline VEC errors(VEC v, VEC before)
                    _mm256_alignr_epi8(v, middle, 13));
 }
 
+TARGET static inline VEC above(VEC v, VEC low, VEC span)
+{
+  return _mm256_subs_epu8(_mm256_sub_epi8(v, low), span);
+}
+
+TARGET static inline VEC equal(VEC v, VEC w)
+{
+  return _mm256_cmpeq_epi8(v, w);
+}
+
 #include "wire/mask_vector.inc"
 
 const struct weir__mask_kernel weir__mask_avx2 = {"avx2", supported, unmask, unmask_text};

@@ -11,13 +11,13 @@
 #include <string.h>
 
 #define VEC      __m512i
-#define TARGET   __attribute__((target("avx512f,avx512bw,avx512vbmi")))
+#define TARGET   __attribute__((target("avx512f,avx512bw,avx512vbmi,bmi2")))
 #define NARROWER weir__mask_avx2
 
 static bool supported(void)
 {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vbmi");
+         __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("bmi2");
 }
 
 TARGET static inline VEC splat(uint32_t key)
@@ -64,7 +64,54 @@ TARGET static inline VEC errors(VEC v, VEC before)
                    _mm512_alignr_epi8(v, lanes, 13));
 }
 
+TARGET static inline VEC above(VEC v, VEC low, VEC span)
+{
+  return _mm512_subs_epu8(_mm512_sub_epi8(v, low), span);
+}
+
+TARGET static inline VEC equal(VEC v, VEC w)
+{
+  return _mm512_movm_epi8(_mm512_cmpeq_epi8_mask(v, w));
+}
+
+#define UNMASK_SHORT unmask_masked
+static bool unmask_masked(unsigned char *data, size_t len, uint32_t key);
+
 #include "wire/mask_vector.inc"
+
+/* The first len bytes, up to a vector, and zeros; every length at the same cost. */
+TARGET static inline VEC load_part(const unsigned char *from, __mmask64 part, VEC keys)
+{
+  return _mm512_maskz_loadu_epi8(part, from) ^ _mm512_maskz_mov_epi8(part, keys);
+}
+
+TARGET static inline __mmask64 part_of(size_t len)
+{
+  return _bzhi_u64(UINT64_MAX, (unsigned int)len);
+}
+
+TARGET static bool unmask_masked(unsigned char *data, size_t len, uint32_t key)
+{
+  if (len > 2 * WIDTH)
+    return false;
+  VEC keys = splat(key);
+  if (len <= WIDTH) {
+    __mmask64 part = part_of(len);
+    VEC text = load_part(data, part, keys);
+    if (!is_zero(errors(text, (VEC){0}) | cut_end(text)))
+      return false;
+    _mm512_mask_storeu_epi8(data, part, text);
+    return true;
+  }
+  __mmask64 part = part_of(len - WIDTH);
+  VEC first = load(data) ^ keys;
+  VEC second = load_part(data + WIDTH, part, keys);
+  if (!is_zero(errors(first, (VEC){0}) | errors(second, first) | cut_end(second)))
+    return false;
+  store(data, first);
+  _mm512_mask_storeu_epi8(data + WIDTH, part, second);
+  return true;
+}
 
 const struct weir__mask_kernel weir__mask_avx512 = {"avx512", supported, unmask, unmask_text};
 

@@ -28,6 +28,13 @@ size_t weir__mask_text_resume(unsigned char *data, size_t len, uint32_t key,
 size_t weir__mask_text_settle(const unsigned char *data, size_t len, size_t sound,
                               struct weir__utf8 *state);
 
+/* Text of three-byte characters alone: what is least at each byte (of the leads, E0 is left out),
+ * and by how much a byte may be more. To be read from any of the first three on. */
+extern const unsigned char weir__run_low[72], weir__run_span[72];
+
+/* How much the last bytes of a text may be for no character to be cut. */
+extern const unsigned char weir__text_ends[64];
+
 #ifdef __cplusplus
 }
 #endif

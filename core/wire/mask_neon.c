@@ -51,6 +51,16 @@ static inline VEC errors(VEC v, VEC before)
   return errors_at(v, vextq_u8(before, v, 15), vextq_u8(before, v, 14), vextq_u8(before, v, 13));
 }
 
+static inline VEC above(VEC v, VEC low, VEC span)
+{
+  return vqsubq_u8(v - low, span);
+}
+
+static inline VEC equal(VEC v, VEC w)
+{
+  return vceqq_u8(v, w);
+}
+
 #include "wire/mask_vector.inc"
 
 const struct weir__mask_kernel weir__mask_neon = {"neon", supported, unmask, unmask_text};

@@ -64,6 +64,16 @@ static inline VEC errors(VEC v, VEC before)
   return errors_at(v, one, two, three);
 }
 
+static inline VEC above(VEC v, VEC low, VEC span)
+{
+  return _mm_subs_epu8(_mm_sub_epi8(v, low), span);
+}
+
+static inline VEC equal(VEC v, VEC w)
+{
+  return _mm_cmpeq_epi8(v, w);
+}
+
 #include "wire/mask_vector.inc"
 
 const struct weir__mask_kernel weir__mask_sse2 = {"sse2", supported, unmask, unmask_text};

@@ -5,6 +5,13 @@
 
 #include <string.h>
 
+#define TWICE(...)           __VA_ARGS__, __VA_ARGS__
+#define PERIOD_OF_3(a, b, c) TWICE(TWICE(TWICE(a, b, c, a, b, c, a, b, c)))
+
+const unsigned char weir__run_low[72] = {PERIOD_OF_3(0xE1, 0x80, 0x80)};
+const unsigned char weir__run_span[72] = {PERIOD_OF_3(0xEF - 0xE1, 0x3F, 0x3F)};
+const unsigned char weir__text_ends[64] = {[0 ... 60] = 0xFF, 0xEF, 0xDF, 0xBF};
+
 size_t weir__mask_text_resume(unsigned char *data, size_t len, uint32_t key,
                               struct weir__utf8 *state)
 {

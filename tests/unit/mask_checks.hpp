@@ -373,6 +373,36 @@ inline void telling_everywhere(const Kernel &kernel, Tally &tally)
       }
 }
 
+// Every boundary byte at every position of a long run of three-byte characters, begun in any phase.
+inline void bytes_in_runs(const Kernel &kernel, Tally &tally)
+{
+  Arena arena(1000);
+  for (size_t ascii = 0; ascii < 3; ascii++) {
+    const std::string run = std::string(ascii, '.') + text_of(720, "3");
+    for (size_t position = 0; position < run.size(); position++)
+      for (unsigned char byte : boundary_bytes) {
+        std::string text = run;
+        text[position] = static_cast<char>(byte);
+        check_text(kernel, arena, text, judge(text), {}, tally, position % 64);
+      }
+  }
+}
+
+// Runs of characters of every lead of three bytes, between others, in two pieces.
+inline void runs_of_every_lead(const Kernel &kernel, Tally &tally)
+{
+  Arena arena(4000);
+  for (uint32_t code = 0x800; code <= 0xFFFF; code += code == 0xD7FF ? 0x801 : 0x7FF)
+    for (std::string_view before : {"", ".", "\xC3\xA4", "\xF0\x9F\x98\x80..."}) {
+      std::string text(before);
+      for (int i = 0; i < 300; i++)
+        text += encode(i % 97 == 0 ? code : 0x4E2D + i);
+      text += text;
+      for (size_t split : {0, 1, 2, 3, 500, 501, 502})
+        check_text(kernel, arena, text, judge(text), std::array{split}, tally, split);
+    }
+}
+
 // Texts that hold a telling sequence near an edge, in every two pieces.
 inline void every_split(const Kernel &kernel, Tally &tally)
 {
@@ -433,6 +463,8 @@ inline constexpr Check checks[] = {
     {"every_triple", every_triple},
     {"every_quadruple", every_quadruple},
     {"telling_everywhere", telling_everywhere},
+    {"bytes_in_runs", bytes_in_runs},
+    {"runs_of_every_lead", runs_of_every_lead},
     {"every_split", every_split},
     {"random_texts", random_texts},
     {"every_code_point", every_code_point},
