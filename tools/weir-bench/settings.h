@@ -1,0 +1,47 @@
+/* What weir-bench was asked to do. */
+#ifndef WEIR_BENCH_SETTINGS_H
+#define WEIR_BENCH_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum kind { KIND_BINARY, KIND_TEXT, KIND_CJK };
+
+struct mode; /* of modes.h */
+
+struct settings {
+  const struct mode *mode;
+
+  /* ws://host:port/path */
+  const char *url;
+  char host[256]; /* a name or an address */
+  char path[1024];
+  uint16_t port;
+
+  unsigned connections;
+  unsigned in_flight; /* messages of a connection that wait for their answers; of a broadcast, those
+                         that not all receivers have yet */
+  size_t size;        /* payload bytes of a message */
+  enum kind kind;     /* what the payload is made of */
+  unsigned fragments; /* frames of a message */
+  double rate;        /* messages (of storm and churn: connections) a second over all threads; 0:
+                         as many as go */
+  double warmup_s;    /* not measured */
+  double seconds;     /* measured */
+  double lifetime_s;  /* churn: how long a connection stays */
+  double stall_s;     /* slow: how long a receiver does not read */
+  double drop_percent; /* slow: share of the receivers that stall */
+  unsigned addresses;  /* loopback addresses 127.0.0.1, 127.0.0.2 ... that connections come from */
+
+  unsigned threads;
+  const char *cpus; /* a list as of taskset; NULL: wherever the kernel likes */
+
+  pid_t server_pid; /* 0: unknown */
+  const char *json; /* files; NULL: none; "-": standard output */
+  const char *csv;
+  bool quiet; /* no live line */
+};
+
+#endif
