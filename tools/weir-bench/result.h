@@ -35,6 +35,14 @@ struct step {
   double server_cpu_ns; /* per operation; 0: unknown */
 };
 
+/* Why something failed, or was wrong or lost: a sentence, and how often. */
+struct reason {
+  char text[200];
+  uint64_t count;
+};
+
+enum { REASONS_MAX = 8 }; /* the first ones are kept */
+
 struct result {
   const struct settings *settings;
   double seconds; /* really measured */
@@ -49,6 +57,9 @@ struct result {
   size_t step_count;
   double
       knee; /* messages a second: the most with p99 under bound and nothing left behind; 0: none */
+
+  struct reason reasons[REASONS_MAX];
+  size_t reason_count;
 };
 
 /* Whether every payload came and was right and every connection held: the exit status. */
