@@ -15,7 +15,7 @@ enum mode_uses {
   MODE_IN_FLIGHT = 1 << 2,
   MODE_PAYLOAD = 1 << 3, /* --size --kind --fragments */
   MODE_LIFETIME = 1 << 4,
-  MODE_STALL = 1 << 5 /* --stall --drop */
+  MODE_STALL = 1 << 5 /* --stall --slow */
 };
 
 struct load; /* of load.h */
@@ -53,16 +53,16 @@ struct watch {
   /* A phase begins: CONNECTING before the first connection; MEASURING and DRAINING are the edges of
    * the measured time, at which the server's process is looked at. */
   void (*phase)(void *arg, enum phase phase);
-  /* Some five times a second. */
-  void (*tick)(void *arg, const struct live *live);
+  /* Some five times a second, in every phase; false ends the run with what it has. */
+  bool (*tick)(void *arg, const struct live *live);
   /* What the server has used up to now, for the steps of a ramp; 0: unknown. */
   uint64_t (*server_cpu_ns)(void *arg);
 };
 
 /* Makes the load that settings ask for: starts the threads, ends them, and fills the result but for
- * result->server. Every phase has a deadline. Returns 0, or -1 when the load could not be made at
- * all (no memory, no address, no connection): then result->reasons say why. load_free frees what
- * the result holds in either case. */
+ * what result.h leaves to the caller. Every phase has a deadline. Returns 0, or -1 when the load
+ * could not be made at all (no memory, no address, no connection): then result->reasons say why.
+ * load_free frees what the result holds in either case. */
 int load_run(const struct settings *settings, const struct watch *watch, struct result *result);
 void load_free(struct result *result);
 

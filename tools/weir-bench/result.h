@@ -48,10 +48,10 @@ struct result {
   double seconds; /* really measured */
   struct counts counts;
   const struct histogram
-      *latency; /* nanoseconds; of the intended send time where a rate was given */
-  struct server_use server;
-  uint64_t generator_cpu_ns;
-  unsigned held; /* connections that were open at the end of the measured time */
+      *latency;              /* nanoseconds; of the intended send time where a rate was given */
+  struct server_use server;  /* these two by the caller of load_run, who looks at the processes */
+  uint64_t generator_cpu_ns; /* of this process, over the measured time */
+  unsigned held;             /* connections that were open at the end of the measured time */
 
   const struct step *steps; /* of a ramp */
   size_t step_count;

@@ -32,7 +32,7 @@ struct settings {
   double seconds;     /* measured */
   double lifetime_s;  /* churn: how long a connection stays */
   double stall_s;     /* slow: how long a receiver does not read */
-  double drop_percent; /* slow: share of the receivers that stall */
+  double slow_percent; /* slow: share of the receivers that stall */
   unsigned addresses;  /* loopback addresses 127.0.0.1, 127.0.0.2 ... that connections come from */
 
   unsigned threads;
