@@ -103,10 +103,11 @@ $(C_EXAMPLES:%=$(BUILD)/bin/%-c): $(BUILD)/bin/%-c: $(BUILD)/obj/core/examples/%
 $(BUILD)/bin/chat $(BUILD)/bin/chat-c: $(BUILD)/obj/core/examples/page.o
 $(BUILD)/obj/core/examples/page.o: core/examples/page.html
 
-# ---- what the tests share: all in their directories that is no test itself
+# ---- what the tests share: all in their directories that is no test itself, and the bench tool
 
 SUPPORT_SRC := $(filter-out %_test.cpp %_main.cpp,$(wildcard \
   $(foreach d,support unit sim catalogue,tests/$d/*.c tests/$d/*.cpp)))
+SUPPORT_SRC += $(filter-out %/main.c,$(wildcard tools/weir-bench/*.c))
 SUPPORT_LIB := $(BUILD)/debug/tests/libsupport.a
 SUPPORT_OBJ := $(addsuffix .o,$(basename $(SUPPORT_SRC:%=$(BUILD)/debug/%)))
 
@@ -122,9 +123,9 @@ $(BUILD)/obj/%.o: %.c $(STAMPS)
 $(BUILD)/obj/%.o: %.cpp $(STAMPS)
 	$(CORE_CXX) $(OPT) -Icore
 $(BUILD)/debug/%.o: %.c $(STAMPS)
-	$(CORE_CC) $(OPT_DEBUG) -DWEIR_DEBUG -Icore -Itests
+	$(CORE_CC) $(OPT_DEBUG) -DWEIR_DEBUG -Icore -Itests -Itools
 $(BUILD)/debug/%.o: %.cpp $(STAMPS)
-	$(CORE_CXX) $(OPT_TEST) -DWEIR_DEBUG -Icore -Itests
+	$(CORE_CXX) $(OPT_TEST) -DWEIR_DEBUG -Icore -Itests -Itools
 # GoogleTest is slow to optimise; what computes for long is worth it.
 $(SUPPORT_OBJ) $(BUILD)/debug/tests/unit/mask_test.o: OPT_TEST := $(OPT_DEBUG)
 $(BUILD)/obj/llhttp/%.o: $(LLHTTP_SHARE)/llhttp/%.c $(STAMPS)

@@ -15,7 +15,8 @@ enum { HISTOGRAM_BITS = 8 };
 
 struct histogram;
 
-/* An empty one for values up to 2^44 ns (4.9 hours; more counts as that). NULL: no memory. */
+/* An empty one for values below 2^44 ns (4.9 hours; more counts as the greatest). NULL: no memory.
+ */
 struct histogram *histogram_new(void);
 void histogram_free(struct histogram *histogram);
 void histogram_reset(struct histogram *histogram);
@@ -31,7 +32,8 @@ uint64_t histogram_min(const struct histogram *histogram);
 uint64_t histogram_max(const struct histogram *histogram);
 double histogram_mean(const struct histogram *histogram);
 
-/* The least value that percent of all values do not exceed; 0 when empty. */
+/* The least value that percent of all values do not exceed, rounded up within the error: 0 gives
+ * the least of all, 100 the greatest. 0 when empty. */
 uint64_t histogram_percentile(const struct histogram *histogram, double percent);
 
 #ifdef __cplusplus
