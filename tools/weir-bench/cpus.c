@@ -1,4 +1,5 @@
 /* Reads lists of CPUs, and pins threads to what they name. */
+#define _GNU_SOURCE /* sched_setaffinity */
 #include "cpus.h"
 
 #include <errno.h>
