@@ -100,6 +100,46 @@ int weir__header_decode(const unsigned char *data, size_t have, uint8_t reserved
                                    : decode_16(data, have, header, reason);
 }
 
+/* The length of a server's frame, from the two bytes that every header has and those behind. */
+static int decode_server_length(const unsigned char *data, size_t have, struct weir__header *header,
+                                const char **reason)
+{
+  size_t size = data[1] == WEIR__LENGTH_64 ? 10 : 4;
+  uint64_t length = 0;
+
+  if (have < size)
+    return 0;
+  for (size_t i = 2; i < size; i++)
+    length = length << 8 | data[i];
+  if (length >> 63)
+    return refuse(reason, "length has its top bit set");
+  if (length <= (size == 4 ? WEIR__CONTROL_MAX : UINT16_MAX))
+    return refuse(reason, "length is not in its shortest form");
+  header->length = length;
+  return (int)size;
+}
+
+int weir__header_decode_server(const unsigned char *data, size_t have, uint8_t reserved,
+                               struct weir__header *header, const char **reason)
+{
+  const char *fault = first_byte_fault(data[0], reserved);
+
+  if (fault)
+    return refuse(reason, fault);
+  header->first = data[0];
+  header->key = 0;
+  if (have < 2)
+    return 0;
+  if (data[1] & WEIR__MASK)
+    return refuse(reason, "frame of a server is masked");
+  header->length = data[1];
+  if (data[1] <= WEIR__CONTROL_MAX)
+    return 2;
+  if (header->first & WEIR__CONTROL)
+    return refuse(reason, "control frame is longer than 125 bytes");
+  return decode_server_length(data, have, header, reason);
+}
+
 size_t weir__header_encode(unsigned char *out, uint8_t first, uint64_t length)
 {
   uint16_t length_16 = htobe16((uint16_t)length);
@@ -118,4 +158,13 @@ size_t weir__header_encode(unsigned char *out, uint8_t first, uint64_t length)
   out[1] = WEIR__LENGTH_64;
   memcpy(out + 2, &length_64, sizeof length_64);
   return 10;
+}
+
+size_t weir__header_encode_masked(unsigned char *out, uint8_t first, uint64_t length, uint32_t key)
+{
+  size_t size = weir__header_encode(out, first, length);
+
+  out[1] |= WEIR__MASK;
+  memcpy(out + size, &key, sizeof key);
+  return size + sizeof key;
 }

@@ -90,9 +90,17 @@ static inline size_t weir__header_decode_plain(const unsigned char *data,
   return length == WEIR__LENGTH_16 && header->length >= WEIR__LENGTH_16 ? 8 : 0;
 }
 
+/* The same for a header that a server sent, which has no masking key; data is read as far as have
+ * says. Returns its size once all of it has come. */
+int weir__header_decode_server(const unsigned char *data, size_t have, uint8_t reserved,
+                               struct weir__header *header, const char **reason);
+
 /* Encodes an unmasked header with the first byte given; returns its size. At out,
  * WEIR__SERVER_HEADER_MAX bytes. */
 size_t weir__header_encode(unsigned char *out, uint8_t first, uint64_t length);
+
+/* The same for a client: with a masking key, of WEIR__HEADER_MAX bytes at most. */
+size_t weir__header_encode_masked(unsigned char *out, uint8_t first, uint64_t length, uint32_t key);
 
 /* The size of an unmasked header for a payload of length bytes: 2, 4 or 10. */
 static inline size_t weir__header_size(uint64_t length)

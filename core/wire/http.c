@@ -251,3 +251,16 @@ int weir__http_parse(struct weir__http_head *head, const char *data, size_t len,
     head->keep_alive = head->minor > 0 && !weir__http_has_token(head, "connection", "close");
   return error;
 }
+
+int weir__http_parse_response(struct weir__http_head *head, const char *data, size_t len,
+                              const char **reason)
+{
+  llhttp_t parser;
+  head->field_count = 0;
+  head->fields[0] = (struct weir__http_field){NONE, NONE};
+  llhttp_init(&parser, HTTP_RESPONSE, &SETTINGS);
+  parser.data = head;
+  if (llhttp_execute(&parser, data, len) != HPE_PAUSED) /* by on_headers_complete */
+    return refuse(reason, -1, "The response is not a head of HTTP");
+  return parser.status_code;
+}

@@ -57,6 +57,11 @@ struct weir__http_head {
 int weir__http_parse(struct weir__http_head *head, const char *data, size_t len,
                      const char **reason);
 
+/* Parses a whole response head that ends with an empty line, for the tools, which are clients: its
+ * version and fields go into head. Returns the status, or -1 with *reason set. */
+int weir__http_parse_response(struct weir__http_head *head, const char *data, size_t len,
+                              const char **reason);
+
 /* The first field of a name, in any case, and how many there are. */
 struct weir_slice weir__http_field(const struct weir__http_head *head, const char *name);
 size_t weir__http_field_count(const struct weir__http_head *head, const char *name);
