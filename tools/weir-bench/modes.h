@@ -15,7 +15,9 @@ enum mode_uses {
   MODE_IN_FLIGHT = 1 << 2,
   MODE_PAYLOAD = 1 << 3, /* --size --kind --fragments */
   MODE_LIFETIME = 1 << 4,
-  MODE_STALL = 1 << 5 /* --stall --slow */
+  MODE_STALL = 1 << 5, /* --stall --slow */
+  MODE_BOUND = 1 << 6, /* --bound, in microseconds */
+  MODE_SIDE = 1 << 7   /* --side-path, "/" when not given */
 };
 
 struct load; /* of load.h */

@@ -15,6 +15,7 @@ struct counts {
   uint64_t wrong;                      /* payloads that were not what was sent */
   uint64_t lost;                       /* messages that never came, or came out of order */
   uint64_t failed;                     /* connections refused, reset, or closed by the server */
+  uint64_t dropped; /* slow: stalled receivers that the server closed, which is its right */
 };
 
 /* What the kernel tells of the server's process, all threads together, over the measured time. */

@@ -32,10 +32,13 @@ struct settings {
   double seconds;     /* measured */
   double lifetime_s;  /* churn: how long a connection stays */
   double stall_s;     /* slow: how long a receiver does not read */
-  double slow_percent; /* slow: share of the receivers that stall */
-  unsigned addresses;  /* loopback addresses 127.0.0.1, 127.0.0.2 ... that connections come from */
+  double slow_percent;  /* slow: share of the receivers that stall */
+  double bound_us;      /* ramp: the p99 at which a rate counts as too much */
+  char side_path[1024]; /* bystander: where the connection that is timed asks for echoes */
+  unsigned addresses;   /* loopback addresses 127.0.0.1, 127.0.0.2 ... that connections come from */
 
   unsigned threads;
+  unsigned spin_us; /* how long a thread of ours looks for events before it blocks */
   const char *cpus; /* a list as of taskset; NULL: wherever the kernel likes */
 
   pid_t server_pid; /* 0: unknown */
