@@ -1,0 +1,105 @@
+#include "payload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WINDOWS = 1 << 16, FILL = '.' };
+
+/* Marsaglia's xorshift, seeded alike in every run, so that runs compare. */
+static uint32_t random_next(uint64_t *state)
+{
+  *state ^= *state << 13;
+  *state ^= *state >> 7;
+  *state ^= *state << 17;
+  return (uint32_t)(*state >> 32);
+}
+
+static uint32_t below(uint64_t *state, uint32_t bound)
+{
+  return (uint32_t)((uint64_t)random_next(state) * bound >> 32);
+}
+
+/* One character of a kind. */
+static void write_unit(unsigned char *out, enum kind kind, uint64_t *state)
+{
+  uint32_t c;
+  switch (kind) {
+  case KIND_BINARY:
+    out[0] = (unsigned char)random_next(state);
+    break;
+  case KIND_TEXT:
+    out[0] = (unsigned char)(' ' + below(state, '~' - ' ' + 1));
+    break;
+  case KIND_CJK:
+    c = 0x4E00 + below(state, 0x9FFF - 0x4E00 + 1);
+    out[0] = (unsigned char)(0xE0 | c >> 12);
+    out[1] = (unsigned char)(0x80 | (c >> 6 & 0x3F));
+    out[2] = (unsigned char)(0x80 | (c & 0x3F));
+    break;
+  }
+}
+
+int payload_init(struct payload *payload, enum kind kind, size_t size)
+{
+  uint64_t state = 0x9E3779B97F4A7C15;
+  size_t unit = kind == KIND_CJK ? 3 : 1;
+  size_t body = size / unit * unit, table = WINDOWS * unit + body;
+  *payload = (struct payload){malloc(table), size, body, unit};
+  if (payload->table == NULL)
+    return -ENOMEM;
+  for (size_t i = 0; i < table; i += unit)
+    write_unit(payload->table + i, kind, &state);
+  return 0;
+}
+
+void payload_fini(struct payload *payload)
+{
+  free(payload->table);
+  payload->table = NULL;
+}
+
+/* Odd factors: the windows of 65,536 messages in a row are all different. */
+static const unsigned char *window(const struct payload *payload, uint32_t from, uint64_t seq)
+{
+  uint64_t n = from * UINT64_C(0x9E35) + seq * UINT64_C(0x5EB1);
+  return payload->table + n % WINDOWS * payload->unit;
+}
+
+/* How many of len bytes at a place belong to the window. */
+static size_t in_body(const struct payload *payload, size_t at, size_t len)
+{
+  if (at >= payload->body)
+    return 0;
+  return len < payload->body - at ? len : payload->body - at;
+}
+
+void payload_copy(const struct payload *payload, uint32_t from, uint64_t seq, size_t at, size_t len,
+                  unsigned char *out)
+{
+  size_t body = in_body(payload, at, len);
+  memcpy(out, window(payload, from, seq) + at, body);
+  if (body < len)
+    memset(out + body, FILL, len - body);
+}
+
+bool payload_equal(const struct payload *payload, uint32_t from, uint64_t seq, size_t at,
+                   size_t len, const unsigned char *data)
+{
+  size_t body = in_body(payload, at, len);
+  if (memcmp(data, window(payload, from, seq) + at, body) != 0)
+    return false;
+  for (size_t i = body; i < len; i++)
+    if (data[i] != FILL)
+      return false;
+  return true;
+}
+
+size_t payload_match(const struct payload *payload, uint32_t from, uint64_t seq, size_t at,
+                     size_t len, const unsigned char *data)
+{
+  size_t i = 0;
+  while (i < len && payload_equal(payload, from, seq, at + i, 1, data + i))
+    i++;
+  return i;
+}
