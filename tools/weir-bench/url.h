@@ -1,0 +1,19 @@
+/* URLs of RFC 6455, section 3: ws://host[:port][/path[?query]]. */
+#ifndef WEIR_BENCH_URL_H
+#define WEIR_BENCH_URL_H
+
+#include "settings.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Sets url, host, port (80 when there is none) and path (with its query; "/" when there is none).
+ * Returns NULL, or what is wrong with the URL, as a clause. */
+const char *url_read(struct settings *settings, const char *url);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
