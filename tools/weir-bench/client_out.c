@@ -17,11 +17,15 @@ struct frame {
 /* Differs from frame to frame, comes out the same when the frame is made again, and is never 0. */
 static uint32_t frame_key(uint32_t index, uint64_t seq, uint32_t frame)
 {
-  uint64_t x = (seq << 20 ^ (uint64_t)index << 44 ^ frame) + UINT64_C(0x9E3779B97F4A7C15);
-  x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-  x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
+  uint64_t x = (seq << 20 ^ (uint64_t)index << 44 ^ frame) * UINT64_C(0x9E3779B97F4A7C15);
+  x = (x ^ x >> 32) * UINT64_C(0xBF58476D1CE4E5B9);
   uint32_t key = (uint32_t)(x >> 32);
   return key != 0 ? key : 1;
+}
+
+static inline uint8_t first_byte(const struct load *load)
+{
+  return load->settings->kind == KIND_BINARY ? WEIR__BINARY : WEIR__TEXT;
 }
 
 static inline struct frame frame_at(const struct client *client, const struct load *load,
@@ -29,14 +33,13 @@ static inline struct frame frame_at(const struct client *client, const struct lo
 {
   uint64_t frames = load->settings->fragments > 1 ? load->settings->fragments : 1;
   uint64_t size = load->payload.size;
-  uint8_t opcode = load->settings->kind == KIND_BINARY ? WEIR__BINARY : WEIR__TEXT;
   struct frame frame = {.len = size};
   if (frames > 1) {
     frame.begin = size * place->frame / frames;
     frame.len = size * (place->frame + 1) / frames - frame.begin;
   }
   frame.key = frame_key(client->index, place->seq, place->frame);
-  frame.first = place->frame == 0 ? opcode : WEIR__CONTINUATION;
+  frame.first = place->frame == 0 ? first_byte(load) : WEIR__CONTINUATION;
   if (place->frame + 1 >= frames)
     frame.first |= WEIR__FIN;
   return frame;
@@ -75,6 +78,27 @@ static size_t fill_frame(const struct client *client, struct place *place, unsig
   }
   if (place->at == header_len + frame.len)
     next_frame(load, place);
+  return put;
+}
+
+/* Writes whole messages of one frame, as many as may go and surely fit: what most sends are. */
+static size_t fill_whole(const struct client *client, struct place *place, unsigned char *out,
+                         size_t room)
+{
+  const struct load *load = client->worker->load;
+  const struct payload *payload = &load->payload;
+  uint8_t first = first_byte(load);
+  size_t size = payload->size, put = 0;
+  if (load->settings->fragments > 1 || place->at > 0 || payload->body != size)
+    return 0;
+  while (place->seq < client->allowed && room - put >= WEIR__HEADER_MAX + size) {
+    uint32_t key = frame_key(client->index, place->seq, 0);
+    put += weir__header_encode_masked(out + put, first | WEIR__FIN, size, key);
+    memcpy(out + put, payload_window(payload, client->index, place->seq), size);
+    weir__unmask(out + put, size, key);
+    put += size;
+    place->seq++;
+  }
   return put;
 }
 
@@ -136,10 +160,9 @@ static bool push_messages(struct client *client, bool frame_only)
 {
   struct worker *worker = client->worker;
   struct place place = client->place;
-  size_t len = 0;
-  do
+  size_t len = frame_only ? 0 : fill_whole(client, &place, worker->out, OUT_BYTES);
+  while (len == 0 || (!frame_only && place.seq < client->allowed && len < OUT_BYTES))
     len += fill_frame(client, &place, worker->out + len, OUT_BYTES - len);
-  while (!frame_only && place.seq < client->allowed && len < OUT_BYTES);
   if (client->stamps != NULL)
     stamp(client, &place);
   uint64_t before = client->place.seq;

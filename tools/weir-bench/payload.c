@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOWS = 1 << 16, FILL = '.' };
+enum { FILL = '.' };
 
 /* Marsaglia's xorshift, seeded alike in every run, so that runs compare. */
 static uint32_t random_next(uint64_t *state)
@@ -44,7 +44,7 @@ int payload_init(struct payload *payload, enum kind kind, size_t size)
 {
   uint64_t state = 0x9E3779B97F4A7C15;
   size_t unit = kind == KIND_CJK ? 3 : 1;
-  size_t body = size / unit * unit, table = WINDOWS * unit + body;
+  size_t body = size / unit * unit, table = PAYLOAD_WINDOWS * unit + body;
   *payload = (struct payload){malloc(table), size, body, unit};
   if (payload->table == NULL)
     return -ENOMEM;
@@ -59,13 +59,6 @@ void payload_fini(struct payload *payload)
   payload->table = NULL;
 }
 
-/* Odd factors: the windows of 65,536 messages in a row are all different. */
-static const unsigned char *window(const struct payload *payload, uint32_t from, uint64_t seq)
-{
-  uint64_t n = from * UINT64_C(0x9E35) + seq * UINT64_C(0x5EB1);
-  return payload->table + n % WINDOWS * payload->unit;
-}
-
 /* How many of len bytes at a place belong to the window. */
 static size_t in_body(const struct payload *payload, size_t at, size_t len)
 {
@@ -78,7 +71,7 @@ void payload_copy(const struct payload *payload, uint32_t from, uint64_t seq, si
                   unsigned char *out)
 {
   size_t body = in_body(payload, at, len);
-  memcpy(out, window(payload, from, seq) + at, body);
+  memcpy(out, payload_window(payload, from, seq) + at, body);
   if (body < len)
     memset(out + body, FILL, len - body);
 }
@@ -87,7 +80,7 @@ bool payload_equal(const struct payload *payload, uint32_t from, uint64_t seq, s
                    size_t len, const unsigned char *data)
 {
   size_t body = in_body(payload, at, len);
-  if (memcmp(data, window(payload, from, seq) + at, body) != 0)
+  if (memcmp(data, payload_window(payload, from, seq) + at, body) != 0)
     return false;
   for (size_t i = body; i < len; i++)
     if (data[i] != FILL)

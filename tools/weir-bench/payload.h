@@ -9,6 +9,8 @@
 extern "C" {
 #endif
 
+enum { PAYLOAD_WINDOWS = 1 << 16 };
+
 struct payload {
   unsigned char *table;
   size_t size; /* of a message */
@@ -19,6 +21,15 @@ struct payload {
 /* Returns 0 or -ENOMEM. */
 int payload_init(struct payload *payload, enum kind kind, size_t size);
 void payload_fini(struct payload *payload);
+
+/* Where the window of a message begins. Odd factors: those of 65,536 messages in a row are all
+ * different. */
+static inline const unsigned char *payload_window(const struct payload *payload, uint32_t from,
+                                                  uint64_t seq)
+{
+  uint64_t n = from * UINT64_C(0x9E35) + seq * UINT64_C(0x5EB1);
+  return payload->table + n % PAYLOAD_WINDOWS * payload->unit;
+}
 
 /* Writes bytes at to at + len of the message that a connection sends as its seq'th; seq'th messages
  * of one connection repeat after 65,536. */
