@@ -231,6 +231,8 @@ int load_connect(struct load *load, const struct plan *plan)
 static void begin(struct worker *worker)
 {
   worker->running = true;
+  worker->counts.operations = 0;
+  histogram_reset(worker->latency);
   if (worker->load->plan->begin)
     worker->load->plan->begin(worker);
 }
