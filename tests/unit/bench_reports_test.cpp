@@ -403,6 +403,13 @@ TEST(BenchLive, ShowsTheRateOfTheLastSecond)
   EXPECT_TRUE(holds(line.at(PHASE_MEASURING, 4, 9000), " 0 answers/s"));
 }
 
+TEST(BenchLive, ShowsWhatIsOpenWhereNothingIsSent)
+{
+  Line line;
+  line.made.settings.mode = mode_find("idle");
+  EXPECT_EQ(line.at(PHASE_MEASURING, 1, 0), "measuring   [##########..........]  50%  100 open");
+}
+
 TEST(BenchLive, BeginsAnewWithEachStep)
 {
   Line line;
@@ -416,8 +423,8 @@ TEST(BenchLive, PutsErrorsFirstAndIsCut)
   line.live.counts.wrong = 1;
   line.live.counts.lost = 2;
   line.live.counts.failed = 3000;
-  EXPECT_EQ(line.at(PHASE_MEASURING, 2, 10, 66),
-            "measuring   [####################] 100%  WRONG 1  LOST 2  FAILED 3");
+  EXPECT_EQ(line.at(PHASE_MEASURING, 2, 10, 50),
+            "measuring   [#####] 100%  WRONG 1  LOST 2  FAILED ");
   EXPECT_EQ(line.at(PHASE_MEASURING, 2, 10, 1), "m");
 }
 

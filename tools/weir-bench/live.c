@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR = 20, WIDTH_MAX = 400, EVERY_S = 5 };
+enum { BAR = 20, WIDTH_MAX = 400, WIDE = 90, EVERY_S = 5 };
 
 /* Text that grows up to its size. */
 struct line {
@@ -41,15 +41,17 @@ static double progress(const struct settings *settings, const struct live *live)
   return done < 1 ? done : 1;
 }
 
+/* Narrow terminals have a short bar. */
 static void add_bar(struct line *line, double done)
 {
   char bar[BAR + 1];
+  int len = line->size > WIDE ? BAR : BAR / 4;
   if (done < 0)
     return;
-  int percent = (int)(done * 100 + 1e-6), full = percent * BAR / 100;
-  memset(bar, '.', BAR);
+  int percent = (int)(done * 100 + 1e-6), full = percent * len / 100;
+  memset(bar, '.', (size_t)len);
   memset(bar, '#', (size_t)full);
-  bar[BAR] = '\0';
+  bar[len] = '\0';
   add(line, "  [%s] %3d%%", bar, percent);
 }
 
@@ -87,6 +89,10 @@ static double rate(struct display *display, const struct live *live)
 static void add_work(struct line *line, struct display *display, const struct live *live)
 {
   double per_second = rate(display, live);
+  if (display->settings->mode->uses == 0) {
+    add(line, "  %s open", word_count(live->open).text);
+    return;
+  }
   add(line, "  %s", word_count((uint64_t)per_second).text);
   if (live->rate > 0)
     add(line, " of %s", word_count((uint64_t)live->rate).text);
