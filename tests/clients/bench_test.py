@@ -1,0 +1,216 @@
+"""Our own weir-bench: each mode against weir-serve, and whether it notices what servers do wrong.
+Nothing here depends on how fast anything is."""
+import asyncio
+import csv
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import tempfile
+
+from support.faulty import Faulty
+from support.harness import BUILD, equal, run
+
+BENCH = f"{BUILD}/bin/weir-bench"
+SHORT = ["--warmup", "0.05", "--seconds", "0.2", "--connections", "10"]
+
+
+class Run:
+    """A run that has ended, and what it left."""
+
+    @classmethod
+    async def of(cls, *words):
+        self = cls()
+        child = await asyncio.create_subprocess_exec(
+            BENCH, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+        out, errors = await child.communicate()
+        self.status, self.out, self.errors = child.returncode, out.decode(), errors.decode()
+        return self
+
+    @classmethod
+    async def with_reports(cls, *words):
+        with tempfile.TemporaryDirectory() as folder:
+            names = [os.path.join(folder, name) for name in ("run.json", "run.csv")]
+            self = await cls.of("--json", names[0], "--csv", names[1], *words)
+            assert self.status != 2, self.errors
+            with open(names[0], encoding="utf-8") as file:
+                self.json = json.load(file)
+            with open(names[1], encoding="utf-8", newline="") as file:
+                self.rows = list(csv.DictReader(file))
+        return self
+
+
+def was_good(bench):
+    counts = bench.json["counts"]
+    equal((bench.status, bench.json["reasons"]), (0, []))
+    equal([counts[key] for key in ("wrong", "lost", "failed")], [0, 0, 0])
+
+
+def agrees(bench):
+    """JSON, CSV and the table tell the same."""
+    (row,) = bench.rows
+    counts = bench.json["counts"]
+    for key in ("operations", "messages_sent", "bytes_received", "wrong", "lost", "failed"):
+        equal(row[key], str(counts[key]))
+    equal(row["mode"], bench.json["mode"])
+    assert abs(float(row["p99_us"]) - bench.json["latency_us"]["p99"]) < 0.01
+    assert f"  {counts['wrong']}  wrong, {counts['lost']} lost, " in bench.out, bench.out
+
+
+async def mode(scope, serve, path, words, timed):
+    server = await scope.serve("weir-serve", "--mode", serve)
+    bench = await Run.with_reports(*words.split(), *SHORT, "--server-pid", str(server.child.pid),
+                                   server.url(path))
+    was_good(bench)
+    agrees(bench)
+    found = bench.json
+    equal((found["tool"], found["mode"], found["url"]),
+          ("weir-bench", words.split()[0], server.url(path)))
+    assert found["counts"]["operations"] > 0, found["counts"]
+    assert (found["latency_us"]["count"] > 0) == timed, found["latency_us"]
+    equal(found["spectrum"], sorted(found["spectrum"]))
+    assert found["server"]["rss_after_bytes"] > 0, found["server"]
+    assert found["server"]["threads"] >= 1, found["server"]
+
+
+async def steps(scope):
+    server = await scope.serve("weir-serve")
+    bench = await Run.with_reports("ramp", "--bound", "1000000000", "--rate", "100", "--warmup",
+                                   "0", "--seconds", "0.05", server.url())
+    equal(bench.json["counts"]["wrong"], 0)
+    found = bench.json["steps"]
+    equal(found[0]["rate"], 100)
+    assert bench.json["knee"] in [0, *(step["rate"] for step in found)], found
+    assert " steps " in bench.out and " knee " in bench.out, bench.out
+
+
+async def payloads(scope):
+    server = await scope.serve("weir-serve")
+    for words in ("--text --size 1", "--cjk --size 100 --fragments 7", "--size 0",
+                  "--size 70K --in-flight 3 --threads 2", "--binary --size 126 --addresses 3"):
+        bench = await Run.with_reports(*words.split(), *SHORT, server.url())
+        was_good(bench)
+
+
+async def mistake(scope, name, counted, sentence):
+    server = await Faulty.start(scope, name)
+    bench = await Run.with_reports("--warmup", "0", "--seconds", "0.5", "--connections", "1",
+                                   "--in-flight", "4", server.url())
+    agrees(bench)
+    equal(bench.status, 1)
+    assert bench.json["counts"][counted] > 0, bench.json
+    texts = [reason["text"] for reason in bench.json["reasons"]]
+    assert any(re.fullmatch(sentence, text) for text in texts), texts
+    assert texts[0] in bench.out, bench.out
+
+
+async def no_mistake(scope):
+    server = await Faulty.start(scope, None)
+    was_good(await Run.with_reports(*SHORT, "--in-flight", "4", server.url()))
+
+
+async def nobody(_):
+    with socket.socket() as lonely:
+        lonely.bind(("127.0.0.1", 0))
+        bench = await Run.with_reports(*SHORT, f"ws://127.0.0.1:{lonely.getsockname()[1]}/")
+    equal(bench.status, 1)
+    equal(bench.json["reasons"], [{"text": "connect: Connection refused", "count": 10}])
+    equal(bench.json["counts"]["failed"], 10)
+
+
+async def standard_output(scope):
+    server = await scope.serve("weir-serve")
+    bench = await Run.of("--json", "-", *SHORT, server.url())
+    equal(json.loads(bench.out)["mode"], "closed")
+    assert " latency " in bench.errors, bench.errors
+    bench = await Run.of("--csv", "-", *SHORT, server.url())
+    equal(next(csv.DictReader(bench.out.splitlines()))["mode"], "closed")
+
+
+async def arguments(_):
+    for words, sentence in (
+            ([], "a URL is missing"),
+            (["--speed", "3"], "there is no option --speed"),
+            (["--server-pid", "4194304", "ws://127.0.0.1/"], "there is no process 4194304"),
+            (["--cpus", "1023", "ws://127.0.0.1/"], "--cpus names CPU 1023, and this machine has"),
+            (["--json", "/nowhere/x", "ws://127.0.0.1/"], "--json /nowhere/x: No such file"),
+            (["--csv", __file__, "ws://127.0.0.1/"], "its first row names other columns")):
+        bench = await Run.of(*words)
+        equal((bench.status, bench.out), (2, ""))
+        assert sentence in bench.errors, bench.errors
+    for word, beginning in (("--help", "weir-bench puts a load"), ("--version", "weir-bench ")):
+        bench = await Run.of(word)
+        equal((bench.status, bench.errors), (0, ""))
+        assert bench.out.startswith(beginning), bench.out
+
+
+async def seen(master, text):
+    """Waits until a terminal has shown the text."""
+    loop, shown, more = asyncio.get_running_loop(), bytearray(), asyncio.Event()
+
+    def read():
+        shown.extend(os.read(master, 65536))
+        more.set()
+
+    loop.add_reader(master, read)
+    while text not in shown:
+        more.clear()
+        await more.wait()
+    loop.remove_reader(master)
+
+
+async def ended_early(scope):
+    """By Ctrl-C, when the line on the terminal shows that it measures."""
+    server = await scope.serve("weir-serve")
+    master, slave = pty.openpty()
+    scope.callback(os.close, master)
+    child = await asyncio.create_subprocess_exec(
+        BENCH, "--json", "-", "--warmup", "0", "--seconds", "3600", server.url(),
+        stdout=asyncio.subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    await seen(master, b"\rmeasuring   [")
+    child.send_signal(signal.SIGINT)
+    out, _ = await child.communicate()
+    equal(child.returncode, 0)
+    assert 0 < json.loads(out)["seconds"] < 3600, out
+
+
+run([
+    ("weir-bench: closed", mode, "echo", "/", "closed --in-flight 3", True),
+    ("weir-bench: rate", mode, "echo", "/", "rate --rate 500", True),
+    ("weir-bench: broadcast", mode, "all", "/", "broadcast", True),
+    ("weir-bench: broadcast at a rate", mode, "all", "/", "broadcast --rate 50", True),
+    ("weir-bench: slow", mode, "all", "/", "slow --stall 0.1 --slow 50", True),
+    ("weir-bench: bystander", mode, "chat", "/all", "bystander --rate 100 --side-path /", True),
+    ("weir-bench: storm", mode, "echo", "/", "storm", True),
+    ("weir-bench: churn", mode, "echo", "/", "churn --lifetime 0.05", True),
+    ("weir-bench: idle", mode, "echo", "/", "idle", False),
+    ("weir-bench: ramp", steps),
+    ("weir-bench: kinds and sizes of payload, threads, addresses", payloads),
+    ("weir-bench: a good server of another make", no_mistake),
+    ("weir-bench: a byte is wrong", mistake, "corrupt", "wrong",
+     r"message \d+ of connection 0 is wrong at byte 32 of 64"),
+    ("weir-bench: a message is too short", mistake, "shorten", "wrong",
+     "a message has 63 bytes instead of 64"),
+    ("weir-bench: a message is lost", mistake, "lose", "lost",
+     "messages did not come, or not in their order: later ones came instead"),
+    ("weir-bench: two messages are swapped", mistake, "swap", "lost",
+     "messages came late, or twice"),
+    ("weir-bench: a message comes twice", mistake, "twice", "lost",
+     "messages came late, or twice"),
+    ("weir-bench: a frame is masked", mistake, "mask", "failed",
+     "the server broke the protocol: .*mask.*"),
+    ("weir-bench: the server hangs up", mistake, "leave", "failed",
+     "(the server hung up|the connection broke) without a Close frame.*"),
+    ("weir-bench: the server closes", mistake, "dismiss", "failed",
+     "the server closed with code 1011: tired"),
+    ("weir-bench: the upgrade is refused", mistake, "status", "failed", ".* status 200"),
+    ("weir-bench: the upgrade's key is wrong", mistake, "accept", "failed",
+     ".*Sec-WebSocket-Accept.*"),
+    ("weir-bench: nobody listens", nobody),
+    ("weir-bench: JSON and CSV on standard output", standard_output),
+    ("weir-bench: wrong arguments, help and version", arguments),
+    ("weir-bench: Ctrl-C ends a run early", ended_early),
+])
