@@ -45,7 +45,7 @@ static void destroy(struct weir_loop *loop)
   close_descriptor(loop, loop->eventfd);
   close_descriptor(loop, loop->epfd);
   weir__pool_fini(&loop->pool);
-  weir__mem_free(&loop->mem, loop->slots, loop->slot_capacity * sizeof *loop->slots);
+  weir__slots_fini(&loop->slots, &loop->mem);
   weir__mem_free(&loop->mem, loop->scratch.bytes, WEIR__SCRATCH_BYTES);
   weir__mem_free(&loop->mem, loop->receive, WEIR__RECEIVE_BYTES + WEIR__RECEIVE_SLACK);
   WEIR__ASSERT(loop->mem.bytes == sizeof *loop);
@@ -62,7 +62,7 @@ int weir__loop_new(struct weir_loop **out, const struct weir__sys *sys)
   loop->mem = (struct weir__mem){.sys = sys, .bytes = sizeof *loop};
   weir__pool_init(&loop->pool, &loop->mem);
   loop->epfd = loop->eventfd = loop->timerfd = -1;
-  loop->free_slot = UINT32_MAX;
+  loop->slots.free = WEIR__SLOTS_MAX;
   loop->now_ns = sys->now_ns(sys);
   loop->now_ms = loop->now_ns / 1000000u;
   weir__timers_init(&loop->timers, weir__loop_ms(loop));

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "io/outq.h"
+#include "io/slots.h"
 #include "io/timer.h"
 #include "io/wheel.h"
 
@@ -53,13 +54,6 @@ struct weir__source {
                            short read */
 };
 
-/* What an event carries is generation << 32 | slot. Generation 0 is the loop's own descriptors. */
-struct weir__slot {
-  struct weir__source *source; /* NULL: free */
-  uint32_t generation;         /* never 0; moves on when the slot is given back */
-  uint32_t next_free;
-};
-
 struct weir__queue {
   struct weir__source *first, *last;
 };
@@ -94,9 +88,8 @@ struct weir_loop {
   unsigned char *receive; /* WEIR__RECEIVE_BYTES, with the slack behind */
   struct weir__scratch scratch;
 
-  struct weir__slot *slots;
-  uint32_t slot_capacity, slot_count; /* slot_count: those ever used, for walking over all */
-  uint32_t free_slot;                 /* UINT32_MAX: none */
+  /* An event carries generation << 32 | slot. Generation 0 is the loop's own descriptors. */
+  struct weir__slots slots;
 
   struct weir__timers timers;
   struct weir__wheel wheel; /* kept at the clock's time, so that a delay counts from now */
@@ -151,9 +144,12 @@ void weir__loop_later(struct weir_loop *loop, struct weir__source *source);
 static inline struct weir__source *weir__loop_source(const struct weir_loop *loop, uint32_t slot,
                                                      uint32_t generation)
 {
-  if (slot >= loop->slot_count || loop->slots[slot].generation != generation)
+  if (slot >= loop->slots.count)
     return NULL;
-  return loop->slots[slot].source;
+  const struct weir__slot *at = weir__slot_at(&loop->slots, slot);
+  if (at->generation != generation)
+    return NULL;
+  return weir__slot_source(at);
 }
 
 /* Adds and removes something to be run after weir__loop_interrupt, which any thread or signal

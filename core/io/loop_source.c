@@ -5,59 +5,20 @@
 
 #include <errno.h>
 
-enum { SLOTS_FIRST = 64, SLOTS_MAX = 1 << 24 };
-
-static int grow_slots(struct weir_loop *loop)
-{
-  uint32_t capacity = loop->slot_capacity > 0 ? 2 * loop->slot_capacity : SLOTS_FIRST;
-  if (capacity > SLOTS_MAX)
-    return -ENOMEM;
-  struct weir__slot *slots = weir__mem_grow(
-      &loop->mem, loop->slots, loop->slot_capacity * sizeof *slots, capacity * sizeof *slots);
-  if (slots == NULL)
-    return -ENOMEM;
-  loop->slots = slots;
-  loop->slot_capacity = capacity;
-  return 0;
-}
-
-/* A free slot, which stays free until it is taken. */
-static int find_slot(struct weir_loop *loop, uint32_t *slot)
-{
-  if (loop->free_slot != UINT32_MAX) {
-    *slot = loop->free_slot;
-    return 0;
-  }
-  if (loop->slot_count == loop->slot_capacity && grow_slots(loop) < 0)
-    return -ENOMEM;
-  *slot = loop->slot_count;
-  loop->slots[*slot] = (struct weir__slot){.generation = 1, .next_free = UINT32_MAX};
-  return 0;
-}
-
-static void take_slot(struct weir_loop *loop, uint32_t slot, struct weir__source *source)
-{
-  loop->slots[slot].source = source;
-  if (slot == loop->slot_count)
-    loop->slot_count++;
-  else
-    loop->free_slot = loop->slots[slot].next_free;
-}
-
 int weir__loop_watch(struct weir_loop *loop, struct weir__source *source, int fd, uint32_t events)
 {
   const struct weir__sys *sys = loop->mem.sys;
   uint32_t slot;
-  if (find_slot(loop, &slot) < 0)
+  if (weir__slots_find(&loop->slots, &loop->mem, &slot) < 0)
     return -ENOMEM;
   struct epoll_event event = {
       .events = events | EPOLLET,
-      .data.u64 = (uint64_t)loop->slots[slot].generation << 32 | slot,
+      .data.u64 = (uint64_t)weir__slot_at(&loop->slots, slot)->generation << 32 | slot,
   };
   int error = sys->epoll_ctl(sys, loop->epfd, EPOLL_CTL_ADD, fd, &event);
   if (error < 0)
     return error;
-  take_slot(loop, slot, source);
+  weir__slots_take(&loop->slots, slot, source);
   *source = (struct weir__source){.ops = source->ops, .fd = fd, .slot = slot, .writable = 1};
   return 0;
 }
@@ -66,12 +27,7 @@ void weir__loop_close(struct weir_loop *loop, struct weir__source *source)
 {
   if (source->fd < 0)
     return;
-  struct weir__slot *slot = &loop->slots[source->slot];
-  slot->source = NULL;
-  if (++slot->generation == 0)
-    slot->generation = 1;
-  slot->next_free = loop->free_slot;
-  loop->free_slot = source->slot;
+  weir__slots_give(&loop->slots, source->slot);
   loop->mem.sys->close(loop->mem.sys, source->fd);
   source->fd = -1;
 }

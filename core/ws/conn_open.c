@@ -120,7 +120,7 @@ weir_conn_id weir_conn_id_of(const struct weir_conn *c)
   const struct weir__source *source = &c->stream.source;
   if (c->state == WEIR__CONN_DEAD)
     return 0;
-  uint64_t generation = weir__conn_loop(c)->slots[source->slot].generation;
+  uint64_t generation = weir__slot_at(&weir__conn_loop(c)->slots, source->slot)->generation;
   return generation << 32 | (uint64_t)c->shard->index << 24 | source->slot;
 }
 

@@ -63,8 +63,8 @@ struct fanned {
 static void to_all(struct weir__shard *shard, const struct fanned *f)
 {
   const struct weir_loop *loop = shard->loop;
-  for (uint32_t i = 0; i < loop->slot_count; i++) {
-    struct weir__source *source = loop->slots[i].source;
+  for (uint32_t i = 0; i < loop->slots.count; i++) {
+    struct weir__source *source = weir__slot_source(weir__slot_at(&loop->slots, i));
     if (source == NULL || source->ops != &weir__conn_ops)
       continue;
     struct weir_conn *c = (struct weir_conn *)source;

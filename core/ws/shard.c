@@ -60,8 +60,8 @@ int weir__shard_start(struct weir__shard *shard, int *fds, size_t count)
 static void stop_connections(struct weir__shard *shard, int code)
 {
   const struct weir_loop *loop = shard->loop;
-  for (uint32_t i = 0; i < loop->slot_count; i++) {
-    struct weir__source *source = loop->slots[i].source;
+  for (uint32_t i = 0; i < loop->slots.count; i++) {
+    struct weir__source *source = weir__slot_source(weir__slot_at(&loop->slots, i));
     if (source != NULL && source->ops == &weir__conn_ops &&
         ((struct weir_conn *)source)->shard == shard)
       weir__conn_stop((struct weir_conn *)source, code);

@@ -145,7 +145,7 @@ TEST_F(loop_turn, finds_a_source_by_slot_and_generation_only)
 {
   probe a;
   watch(a, false);
-  uint32_t slot = a.source.slot, generation = loop->slots[slot].generation;
+  uint32_t slot = a.source.slot, generation = weir__slot_at(&loop->slots, slot)->generation;
   EXPECT_NE(generation, 0u);
   EXPECT_EQ(weir__loop_source(loop, slot, generation), &a.source);
   EXPECT_EQ(weir__loop_source(loop, slot, generation + 1), nullptr);
@@ -153,17 +153,17 @@ TEST_F(loop_turn, finds_a_source_by_slot_and_generation_only)
   EXPECT_EQ(weir__loop_source(loop, UINT32_MAX, generation), nullptr);
   end(a);
   EXPECT_EQ(weir__loop_source(loop, slot, generation), nullptr);
-  EXPECT_EQ(weir__loop_source(loop, slot, loop->slots[slot].generation), nullptr);
+  EXPECT_EQ(weir__loop_source(loop, slot, weir__slot_at(&loop->slots, slot)->generation), nullptr);
 }
 
 TEST_F(loop_turn, generation_skips_zero)
 {
   probe a;
   watch(a, false);
-  loop->slots[a.source.slot].generation = UINT32_MAX;
+  weir__slot_at(&loop->slots, a.source.slot)->generation = UINT32_MAX;
   uint32_t slot = a.source.slot;
   end(a);
-  EXPECT_EQ(loop->slots[slot].generation, 1u);
+  EXPECT_EQ(weir__slot_at(&loop->slots, slot)->generation, 1u);
 }
 
 TEST_F(loop_turn, watches_many_and_reuses_their_slots)
@@ -172,7 +172,7 @@ TEST_F(loop_turn, watches_many_and_reuses_their_slots)
     std::deque<probe> all(300);
     for (probe &p : all)
       watch(p, true);
-    EXPECT_EQ(loop->slot_count, 300u);
+    EXPECT_EQ(loop->slots.count, 300u);
     EXPECT_EQ(weir_loop_step(loop, 0), 256);
     EXPECT_EQ(weir_loop_step(loop, 0), 44);
     for (probe &p : all) {
@@ -192,11 +192,11 @@ TEST_F(loop_turn, leaves_the_descriptor_to_the_caller_when_it_cannot_watch)
   fake.fail_at = fake.allocations + 1; // the table of slots
   EXPECT_EQ(weir__loop_watch(loop, &a.source, fd, EPOLLIN), -ENOMEM);
   EXPECT_EQ(weir__loop_watch(loop, &a.source, -1, EPOLLIN), -EBADF);
-  EXPECT_EQ(loop->slot_count, 0u);
+  EXPECT_EQ(loop->slots.count, 0u);
   EXPECT_EQ(weir__loop_watch(loop, &a.source, fd, EPOLLIN), 0);
   probe b;
   EXPECT_EQ(weir__loop_watch(loop, &b.source, fd, EPOLLIN), -EEXIST);
-  EXPECT_EQ(loop->slot_count, 1u);
+  EXPECT_EQ(loop->slots.count, 1u);
   end(a);
   EXPECT_EQ(close(fd), -1); // it was the loop's
 }
