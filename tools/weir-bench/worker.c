@@ -152,10 +152,12 @@ static int open_loop(struct worker *worker)
   return error;
 }
 
+/* By the thread that made the loop, after the one that ran it. */
 static void close_loop(struct worker *worker)
 {
   if (worker->loop == NULL)
     return;
+  weir__loop_own(worker->loop, weir__sys_thread());
   for (unsigned i = 0; i < worker->count; i++)
     weir__loop_close(worker->loop, &worker->clients[i].stream.source);
   weir__loop_close(worker->loop, &worker->alarm);
