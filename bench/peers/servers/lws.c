@@ -1,6 +1,6 @@
-/* libwebsockets on its own poll loop: PORT MODE. A message is written only when its connection is
- * writeable, as the library wants it, so each connection has a queue; what all receivers get is
- * one counted message. */
+/* libwebsockets, on its own poll loop where that is the faster: PORT MODE. A message is written
+ * only when its connection is writeable, as the library wants it, so each connection has a queue;
+ * what all receivers get is one counted message. */
 #include <libwebsockets.h>
 
 #include <stdbool.h>
@@ -189,6 +189,9 @@ int main(int argc, char **argv)
   struct lws_context_creation_info info = {.port = atoi(argv[1]), .iface = "127.0.0.1"};
   info.protocols = protocols;
   info.options = LWS_SERVER_OPTION_DISABLE_IPV6;
+  /* Of 100 or 1,000 connections its poll loop takes less CPU; of 10,000 it cannot keep up. */
+  if (mode == BYSTANDER)
+    info.options |= LWS_SERVER_OPTION_LIBEV;
   info.pt_serv_buf_size = 64 << 10;
   struct lws_context *context = lws_create_context(&info);
   if (context == NULL)

@@ -1,0 +1,63 @@
+"""What is measured: one row a point. A server's mode, weir-bench's mode and its options."""
+
+import dataclasses
+
+PER_OPERATION = "ns of server CPU per operation"
+PER_DELIVERY = "ns of server CPU per delivery"
+PER_CONNECTION = "ns of server CPU per connection"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A point at which server CPU per operation is compared."""
+
+    name: str
+    title: str
+    mode: str  # of the server
+    load: tuple  # weir-bench's words
+    unit: str = PER_OPERATION
+
+
+def echo(name, title, *options, connections=100):
+    return Point(f"echo-{name}", f"Echo {title}", "echo",
+                 ("closed", "--connections", str(connections), *options))
+
+
+def broadcast(kind, mode, title, size, window):
+    sizes = {"64": "64 B", "1k": "1 KiB"}
+    return Point(f"{kind}-{size}-w{window}",
+                 f"{title} {sizes[size]} to 1,000, {window} outstanding", mode,
+                 ("broadcast", "--connections", "1000", "--size", size.upper(), "--in-flight",
+                  str(window)), PER_DELIVERY)
+
+
+POINTS = (
+    echo("64", "64 B, 100 connections, 1 in flight", "--size", "64"),
+    echo("64x16", "64 B, 100 connections, 16 in flight", "--size", "64", "--in-flight", "16"),
+    echo("1k", "1 KiB, 100 connections, 1 in flight", "--size", "1K"),
+    echo("16k", "16 KiB, 100 connections, 1 in flight", "--size", "16K"),
+    echo("16k-cjk", "16 KiB of CJK text, 100 connections, 1 in flight", "--size", "16K", "--cjk"),
+    echo("1m", "1 MiB, 8 connections, 1 in flight", "--size", "1M", connections=8),
+    Point("storm", "Connect, upgrade, close", "echo", ("storm", "--connections", "100"),
+          PER_CONNECTION),
+    *(broadcast("broadcast", "all", "Publish", size, window)
+      for size in ("64", "1k") for window in (2, 32)),
+    *(broadcast("loop", "loop", "A send for each of a list:", size, 32) for size in ("64", "1k")),
+)
+
+# Measured otherwise, each by a function of runner/special.py or runner/stuck.py.
+SPECIAL = ("memory", "knees", "spectra", "bystander", "stuck", "busy_poll")
+
+
+def choose(words):
+    """The points that the words name, each a name or the beginning of one that ends in `*`; all of
+    them for none. Returns (points, names of special ones)."""
+    def named(name):
+        return not words or any(
+            name.startswith(word[:-1]) if word.endswith("*") else name == word for word in words)
+    names = [point.name for point in POINTS] + list(SPECIAL)
+    for word in words:
+        hit = word[:-1] if word.endswith("*") else word
+        if not any(name.startswith(hit) if word.endswith("*") else name == hit for name in names):
+            raise SystemExit(f"bench/peers/run: no point {word}; there are {' '.join(names)}")
+    return [point for point in POINTS if named(point.name)], [s for s in SPECIAL if named(s)]

@@ -1,0 +1,132 @@
+"""The servers: how each is started, and what version it is. All run on one processor."""
+import os
+import re
+import select
+import shlex
+import signal
+import subprocess
+import time
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SERVERS = os.path.join(HERE, "servers")
+BUILD = os.path.abspath(os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build")))
+SERVER_CPU, LOAD_CPU = "0", "1"
+START_S, STOP_S = 15, 5
+OWN = re.compile(r"PEER_(\w+)")
+MODES = ("echo", "all", "others", "loop", "bystander")
+
+
+class Server:
+    """A program that can serve: command has the words {port} and {mode}. One with a protocol of its
+    own is compared only where the load speaks that."""
+
+    def __init__(self, name, command, version, words=None, protocol="websocket"):
+        self.name, self.command, self.version, self.protocol = name, command, version, protocol
+        self.words = words or {}  # the program's own names of modes
+
+    def line(self, port, mode):
+        word = self.words.get(mode, "all" if mode == "subscribed" else mode)
+        return [part.replace("{port}", str(port)).replace("{mode}", word)
+                for part in self.command]
+
+
+class Failed(Exception):
+    """A server that did not start or a load that could not be made; the text says why."""
+
+
+class Running:
+    """A started server, ended when the context is left."""
+
+    def __init__(self, server, port, mode, extra=()):
+        self.port = port
+        self.child = subprocess.Popen(
+            ["taskset", "-c", SERVER_CPU, *server.line(port, mode), *extra],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            cwd=ROOT)
+        self.wait_until_ready(server.name)
+
+    def wait_until_ready(self, name):
+        deadline, said = time.monotonic() + START_S, b""
+        while b"listening" not in said:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.child.stdout], [], [], left)[0]:
+                self.stop()
+                raise Failed(f"{name} was not listening after {START_S} s")
+            more = os.read(self.child.stdout.fileno(), 4096)
+            if not more:
+                self.stop()
+                raise Failed(f"{name} ended with status {self.child.returncode} at its start")
+            said += more
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            try:
+                self.child.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+        self.child.wait()
+        self.child.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def said(*command, pattern=r"\d+(?:\.\d+)+"):
+    """The version in what a command prints, or None."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=HERE,
+                              check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(pattern, done.stdout)
+    return found[0] if done.returncode == 0 and found else None
+
+
+def of_package(name):
+    return lambda: said("dpkg-query", "-W", "-f", "${Version}", name)
+
+
+def of_module(name):
+    script = f"console.log(require('{name}/package.json').version)"
+    return lambda: said("node", "-e", script)
+
+
+def of_weir():
+    with open(f"{ROOT}/core/include/weir/version.h", encoding="utf-8") as file:
+        version = re.search(r'WEIR_VERSION "([^"]+)"', file.read())[1]
+    commit = said("git", "describe", "--always", "--dirty", pattern=r"\S+")
+    return f"{version} {commit}" if commit else version
+
+
+def all_servers(environment):
+    """Those of the house by name, then those that PEER_NAME='command {port} {mode}' adds."""
+    serve = [f"{BUILD}/bin/weir-serve", "--host", "127.0.0.1", "--port", "{port}", "--mode",
+             "{mode}", "--max-message", str(64 << 20), "--queue-bytes", "0", "--ping-ms", "0",
+             "--quiet"]
+    ends = ["{port}", "{mode}"]
+    topic = {"bystander": "topic", "subscribed": "topic"}
+    bun = f"{HERE}/node_modules/.bin/bun"
+    found = [
+        Server("weir", serve, of_weir, topic),
+        Server("weir2", serve, of_weir, topic),
+        Server("raw", [f"{BUILD}/peers/raw", *ends], of_weir),
+        Server("ws", ["node", f"{SERVERS}/ws.mjs", *ends], of_module("ws")),
+        Server("bun", [bun, f"{SERVERS}/bun.mjs", *ends], lambda: said(bun, "--version")),
+        Server("lws", [f"{BUILD}/peers/lws", *ends], of_package("libwebsockets-dev")),
+        Server("beast", [f"{BUILD}/peers/beast", *ends], of_package("libboost-dev")),
+        Server("websockets", ["/usr/bin/python3", f"{SERVERS}/websockets_server.py", *ends],
+               of_package("python3-websockets")),
+        Server("socketio", ["node", f"{SERVERS}/socketio.mjs", *ends], of_module("socket.io"),
+               protocol="socketio"),
+    ]
+    for variable in sorted(environment):
+        own = OWN.fullmatch(variable)
+        if own:
+            found.append(Server(own[1], shlex.split(environment[variable]), lambda: None))
+    return {server.name: server for server in found}
+
