@@ -93,11 +93,10 @@ static bool send_request(struct client *client)
   for (int i = 0; i < 4; i++)
     random[i] = worker_random(worker);
   weir__client_key((unsigned char *)random, client->key);
-  struct iovec piece = {worker->out,
-                        weir__client_request((char *)worker->out, OUT_BYTES, worker->load->host,
-                                             path, client->key, "")};
-  ssize_t n = client->stream.ops->send(&client->stream, &weir__sys_linux, &piece, 1);
-  if (n == (ssize_t)piece.iov_len) {
+  size_t len = weir__client_request((char *)worker->out, OUT_BYTES, worker->load->host, path,
+                                    client->key, "");
+  ssize_t n = client->stream.ops->send(&client->stream, &weir__sys_linux, worker->out, len);
+  if (n == (ssize_t)len) {
     worker->counts.bytes_sent += (uint64_t)n;
     return true;
   }

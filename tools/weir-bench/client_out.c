@@ -143,8 +143,7 @@ static void stamp(struct client *client, const struct place *after)
 /* Hands bytes to the socket. Returns how many it took; -1 when the connection is gone. */
 static ssize_t push(struct client *client, unsigned char *data, size_t len)
 {
-  struct iovec piece = {data, len};
-  ssize_t n = client->stream.ops->send(&client->stream, &weir__sys_linux, &piece, 1);
+  ssize_t n = client->stream.ops->send(&client->stream, &weir__sys_linux, data, len);
   if (n == -EAGAIN)
     return 0;
   if (n < 0) {
