@@ -105,13 +105,15 @@ async def taking_up(_):
         again = store.Store(path, "five rounds")
         equal(again.missing("echo-64", ["weir", "ws"]), [])
         equal(again.missing("echo-64", ["weir", "bun"]), ["bun"])
-        equal(again.missing("stuck", ["weir", "ws", "bun"]), ["bun"])
+        equal(again.missing("stuck", ["weir", "ws", "bun"]), ["ws", "bun"])
         equal(again.results["runner"]["stuck"]["failed"], {"ws": "broke too"})
         again.put("stuck", {"stuck": {"ws": {}}}, ["ws"], {})
         equal(again.results["runner"]["stuck"]["failed"], {})
         again.put_point("echo-64", {"servers": {"bun": {}}}, ["bun"], {})
         equal(again.results["points"]["echo-64"]["servers"], {"bun": {}})
         equal(again.missing("echo-64", ["weir", "bun"]), ["weir"])
+        again.put_point("echo-64", {"servers": {}}, ["weir", "bun"], {"weir": "broke"})
+        equal(again.missing("echo-64", ["weir", "bun"]), ["weir", "bun"])
         equal(store.Store(path, "six rounds").missing("stuck", ["weir"]), ["weir"])
 
 

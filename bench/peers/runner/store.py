@@ -30,7 +30,7 @@ def key_of(program, rounds, seconds, reference):
 
 
 class Store:
-    """What is known so far. A server that failed counts as measured."""
+    """What is known so far."""
 
     def __init__(self, path, key):
         self.path, self.key = path, key
@@ -49,20 +49,22 @@ class Store:
         return [server for server in servers if server not in done]
 
     def note(self, name, servers, failed):
+        """Servers that count as measured, and why those failed that did."""
         record = self.results["runner"].get(name)
         if not record or record["key"] != self.key:
             record = {"key": self.key, "servers": [], "failed": {}}
         for server in servers:
             record["failed"].pop(server, None)
         record["failed"].update(failed)
-        record["servers"] = sorted({*record["servers"], *servers, *failed})
+        record["servers"] = sorted({*record["servers"], *servers})
         self.results["runner"][name] = record
 
     def put_point(self, name, point, servers, failed):
-        """A point's servers ran interleaved: it replaces the one that was there as a whole."""
+        """A point's servers ran interleaved: it replaces the one that was there as a whole. One
+        that failed is not tried again as long as the others, weir among them, do not."""
         self.results["points"][name] = point
         self.results["runner"].pop(name, None)
-        self.note(name, servers, failed)
+        self.note(name, servers if figures.CONTROL[0] not in failed else [], failed)
         self.save()
 
     def put(self, name, part, servers, failed):
