@@ -21,7 +21,7 @@ struct counts {
 /* What the kernel tells of the server's process, all threads together, over the measured time. */
 struct server_use {
   bool known;
-  uint64_t cpu_ns;                                            /* of /proc/PID/task/N/schedstat */
+  uint64_t cpu_ns;                                            /* of its CPU clock */
   uint64_t voluntary_switches, involuntary_switches;          /* of /proc/PID/task/N/status */
   uint64_t rss_before_bytes, rss_after_bytes, rss_peak_bytes; /* before the first connection; at
                                                                  the end of the measured time */
