@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -17,6 +18,7 @@ enum {
   CONNECT_MS = 30 * 1000,
   DRAIN_MS = 5 * 1000,
   LEAVE_MS = 1000,
+  SPARE_DESCRIPTORS = 64,
   START_MS = 10 /* until all threads have heard that an open loop begins */
 };
 
@@ -373,6 +375,24 @@ static int resolve(struct load *load)
   return 0;
 }
 
+/* Sees to it that descriptors are left beside those of the connections, for looking at the server's
+ * process and for reports. */
+static int make_room(struct load *load)
+{
+  struct rlimit limit;
+  rlim_t need = (rlim_t)load->settings->connections + SPARE_DESCRIPTORS;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
+    return 0;
+  limit.rlim_cur = need;
+  if (limit.rlim_max < need)
+    limit.rlim_max = need; /* root may */
+  if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+    return 0;
+  load_note(load, "so many connections need %llu descriptors, more than `ulimit -Hn` allows",
+            (unsigned long long)need);
+  return -1;
+}
+
 static int run(struct load *load)
 {
   const struct settings *settings = load->settings;
@@ -382,7 +402,7 @@ static int run(struct load *load)
     load_note(load, "out of memory");
     return -1;
   }
-  return resolve(load) < 0 ? -1 : settings->mode->run(load);
+  return make_room(load) < 0 || resolve(load) < 0 ? -1 : settings->mode->run(load);
 }
 
 int load_run(const struct settings *settings, const struct watch *watch, struct result *result)
