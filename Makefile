@@ -7,7 +7,7 @@
 #   make install  PREFIX=/usr/local DESTDIR=
 #
 # Others: unit sim catalogue clients snippets cross fuzz bench bench-instructions bench-peers
-# bench-report test-mutants lint format clean.
+# bench-report bench-growth test-mutants lint format clean.
 # Variables: CC CXX OPT CFLAGS CXXFLAGS LDFLAGS, SANITIZE=address,undefined or =thread, BUILD, the
 # directory: each compiler and sanitizer has its own. A changed flag rebuilds.
 
@@ -265,6 +265,11 @@ bench-peers:
 .PHONY: bench-report
 bench-report:
 	@python3 bench/report --build $(BUILD)
+
+# What an operation costs with ever more connections; GROWTH passes options.
+.PHONY: bench-growth
+bench-growth: programs
+	@bench/growth --build $(BUILD) $(GROWTH)
 
 # ---- what people call
 

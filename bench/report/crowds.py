@@ -3,15 +3,16 @@ from data import BYTES, NS, unit_of
 from svg import Panel, linear, logarithmic, nice_ticks, tick_text
 from targets import FLAT
 
-CLASSES = {"1": "s s-weir", "2": "s s-weir dashed"}
+MANY = 1000
+CLASSES = {"1": "s s-weir", "2": "s s-weir dashed", "raw": "s s-raw"}
 
 
-def loops_text(loops):
-    return f"{loops} loop{'' if loops == '1' else 's'}"
+def loops_text(curve):
+    return "raw epoll" if curve == "raw" else f"{curve} loop{'' if curve == '1' else 's'}"
 
 
 def chart(title, curves, steps, axis, value, band=None):
-    """curves: loops -> points; value gives (middle, all rounds) of a point."""
+    """curves: loops, or raw, -> points; value gives (middle, all rounds) of a point."""
     panel = Panel(230, title, left=54, right=66, bottom=34)
     counts = sorted({p["connections"] for points in curves.values() for p in points})
     most = max(max([value(p)[0], *value(p)[1]]) for points in curves.values() for p in points)
@@ -61,18 +62,23 @@ def cost(point):
 
 def charts(growth):
     """(title, svg, notes) for what was measured."""
-    works = (("echo", "Echo 64 B", "server's CPU for each message", "connections"),
-             ("broadcast", "Broadcast 64 B", "server's CPU for each delivery", "receivers"))
-    for key, title, what, axis in works:
-        curves = {loops: g[key] for loops, g in growth["loops"].items() if g.get(key)}
+    works = (("echo", "Echo 64 B", "server's CPU for each message", "connections", 0),
+             ("broadcast", "Broadcast 64 B", "server's CPU for each delivery", "receivers", MANY))
+    for key, title, what, axis, least in works:
+        curves = {loops: g[key] for loops, g in growth["curves"].items() if g.get(key)}
         if curves:
             first = min(curves)
-            yield (title, chart(title, curves, NS, axis, cost, curves[first][0]["median"]),
+            base = next((p for p in curves[first] if p["connections"] >= least),
+                        curves[first][-1])
+            yield (title, chart(title, curves, NS, axis, cost, base["median"]),
                    f"{what}; band: within {FLAT:.0%} of {loops_text(first)} at "
-                   f"{curves[first][0]['connections']:,}")
-    curves = {loops: g["memory"] for loops, g in growth["loops"].items() if g.get("memory")}
+                   f"{base['connections']:,}")
+    curves = {loops: [p for p in g.get("memory", []) if p["connections"] >= MANY]
+              for loops, g in growth["curves"].items()}
+    curves = {loops: points for loops, points in curves.items() if points}
     if curves:
         yield ("Memory", chart("Memory for each connection", curves, BYTES, "idle connections",
                                lambda p: (p["bytes_per_connection"], p.get("values", []))),
-               "growth of weir-serve's resident memory, for each idle connection")
+               "growth of weir-serve's resident memory, for each idle connection; from "
+               f"{MANY:,} on, below which its first pages weigh in")
 

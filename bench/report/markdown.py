@@ -1,4 +1,5 @@
 """The tables for the README: targets and what was reached, then CPU against every peer."""
+from crowds import loops_text
 from data import name_of, part, ratio_text, time_text
 from targets import rows
 
@@ -44,16 +45,16 @@ def cpu_table(found):
 
 
 def growth_table(found):
-    """A row for each count of connections, a group of columns for each number of loops."""
-    loops = part(found, "growth", "loops")
-    if not loops:
+    """A row for each count of connections, a group of columns for each curve."""
+    curves = part(found, "growth", "curves")
+    if not curves:
         return ""
     head, columns = ["connections"], []
-    for number, works in sorted(loops.items()):
+    for curve, works in sorted(curves.items()):
         for work, what in (("echo", "echo"), ("broadcast", "broadcast, a delivery"),
                            ("memory", "memory")):
             if works.get(work):
-                head.append(f"{what}, {number} loop{'s' * (number != '1')}")
+                head.append(f"{what}, {loops_text(curve)}")
                 columns.append((work, {p["connections"]: p for p in works[work]}))
     lines = []
     for count in sorted({c for _, points in columns for c in points}):

@@ -183,7 +183,9 @@ def whole(found):
                 "knee, ringed. Grey: the other servers.",
                 latency.knees(part(found, "peers", "knees") or {}), "peers"),
         section("What grows with connections", "Flat is good: a message should cost the same "
-                "whoever else is connected.", crowds.charts(growth) if growth else (), "growth"),
+                "whoever else is connected. The kernel's own part grows with its sockets: raw "
+                "epoll, the floor, shows by how much.",
+                crowds.charts(growth) if growth else (), "growth"),
         section("Memory", "Of the server's process, without the kernel's socket buffers.",
                 memory_figures(found), "peers"),
         section("Others must not notice", "A large broadcast, a receiver that does not read: what "

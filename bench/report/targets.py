@@ -89,8 +89,12 @@ def other_rows(found):
         yield row(work, target, quotient(of_server(point, server, "median"),
                                          of_server(point, "weir", "median")), ratio_text)
     for loops, flat in sorted((part(found, "growth", "flat") or {}).items()):
-        yield row(f"echo from 10 to most connections, {loops} loop{'s' * (loops != '1')}: "
-                  "dearest to cheapest", 1 + FLAT, flat, ratio_text)
+        if loops != "raw":
+            yield row(f"echo at 10 to most connections, {loops} loop{'s' * (loops != '1')}: "
+                      "dearest to cheapest", 1 + FLAT, flat, ratio_text)
+    for loops, flat in sorted((part(found, "growth", "over_floor") or {}).items()):
+        yield row(f"… as ratios to raw epoll at each count, {loops} loop{'s' * (loops != '1')}",
+                  1 + FLAT, flat, ratio_text)
 
 
 def instruction_rows(points):
