@@ -1,7 +1,7 @@
 """CPU per operation: for each point of work a panel, for each server a row with all its rounds."""
 import html
 
-from data import (NS, colour_of, doubtful, median, name_of, ordered, rate_text, ratio_text,
+from data import (NS, colour_of, doubtful, median, name_of, ordered, part, rate_text, ratio_text,
                   time_text, unit_of)
 from svg import Panel, linear, nice_ticks, series, short, tick_text
 from targets import RATIOS
@@ -89,9 +89,16 @@ def is_fanout(key):
     return key.startswith(("broadcast", "loop"))
 
 
-def figures(points, reference, wanted):
+def failures(found, key):
+    """Who was asked to do a point's work and could not."""
+    failed = (part(found, "peers", "runner") or {}).get(key, {}).get("failed") or {}
+    return "; ".join(f"{name_of(name)}: {why}" for name, why in failed.items())
+
+
+def figures(found, wanted):
     """A figure (as page.figure takes it) for each point whose key is wanted."""
-    for key, point in points.items():
+    reference = (found["peers"] or {}).get("reference", "uws")
+    for key, point in (part(found, "peers", "points") or {}).items():
         drawing = chart(key, point, reference) if wanted(key) else ""
         if drawing:
             notes = [point.get("unit", "CPU per operation").removeprefix("ns of ")]
@@ -99,5 +106,9 @@ def figures(points, reference, wanted):
                 notes.append(f"{point['rounds']} rounds")
             if point.get("control_spread") is not None:
                 notes.append(f"A/A {point['control_spread']:.1%}")
-            yield (point["title"], drawing, "; ".join(notes), point.get("command"),
-                   doubtful(point), table(point))
+            if failures(found, key):
+                notes.append(f"without {failures(found, key)}")
+            commands = [f"make bench-peers POINTS={key} AGAIN=1"]
+            commands += [point["command"]] if point.get("command") else []
+            yield (point["title"], drawing, "; ".join(notes), commands, doubtful(point),
+                   table(point))

@@ -25,15 +25,14 @@ for (const button of document.querySelectorAll('.key button'))
 """
 
 
-def figure(title, drawing, notes, command=None, doubt=None, figures=""):
-    """A chart with its title above and below it what made it, and with which command."""
+def figure(title, drawing, notes, command=(), doubt=None, figures=""):
+    """A chart with its title above and below it what made it, and with which commands."""
     lines = [f'<figure{" class=doubtful" if doubt else ""}><h3>{html.escape(title)}</h3>']
     if doubt:
         lines.append(f'<p class="doubt">{html.escape(doubt)}</p>')
     lines.append(drawing)
     lines.append(f"<figcaption>{html.escape(notes)}")
-    if command:
-        lines.append(f"<code>{html.escape(command)}</code>")
+    lines += [f"<code>{html.escape(each)}</code>" for each in command]
     if figures:
         lines.append(f"<details><summary>all figures</summary>{figures}</details>")
     lines.append("</figcaption></figure>")
@@ -96,7 +95,8 @@ def machine(found):
             lines.append(f"{SOURCES[source]}: " + ", ".join(w for w in words if w))
     versions = part(found, "peers", "versions")
     if versions:
-        lines.append(", ".join(f"{name_of(k)} {v}" for k, v in versions.items()))
+        lines.append(", ".join(f"{name_of(k)} {v}" for k, v in versions.items()
+                               if v and k != "weir2"))
     return "".join(f'<p class="machine">{html.escape(line)}</p>' for line in lines)
 
 
@@ -104,7 +104,7 @@ def key(found):
     """Every server in its colour; pressing one lets it stand out in all charts."""
     seen = {}
     for point in (part(found, "peers", "points") or {}).values():
-        for name in point["servers"]:
+        for name in point.get("servers", {}):
             seen.setdefault(colour_of(name), name)
     items = "".join(f'<li class="s-{c}"><button value="{c}" aria-pressed="false">'
                     f"{html.escape(name_of(name))}</button>" for c, name in seen.items())
@@ -160,7 +160,6 @@ def instruction_figures(found):
 
 def whole(found):
     """The page's text."""
-    points = part(found, "peers", "points") or {}
     reference = (found["peers"] or {}).get("reference", "uws")
     rival = html.escape(name_of(reference))
     rows_say = ("Each dot is a round, the upright tick their median; the ratio is to "
@@ -169,12 +168,12 @@ def whole(found):
                 "what lies between the two is noise. “Beyond” is off the scale, its figure true.")
     growth = found["growth"]
     parts = [
-        f"<section><h2>Targets</h2><p>Ratios are to {rival} in the same run: below 1 is less "
-        f"CPU.</p>{target_table(found)}</section>",
+        f"<section><h2>Targets</h2><p>Ratios are to {name_of('uws')} in the same run: below 1 is "
+        f"less CPU.</p>{target_table(found)}</section>",
         section("CPU per operation", rows_say, cpu.figures(
-            points, reference, lambda k: not cpu.is_fanout(k)), "peers"),
+            found, lambda k: not cpu.is_fanout(k)), "peers"),
         section("Broadcast: CPU per delivery", "One message to many. " + rows_say.split(". ")[0]
-                + ".", cpu.figures(points, reference, cpu.is_fanout), "peers"),
+                + ".", cpu.figures(found, cpu.is_fanout), "peers"),
         section("Latency by percentile", "Each step to the right is a nine more. A server is "
                 "loaded to a share of what it can do itself, which stands beside its name: a "
                 "slower one is asked for less.",

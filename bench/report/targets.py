@@ -6,21 +6,21 @@ from data import bytes_text, digits, part, ratio_text
 # state: met, missed, unreliable or unmeasured. share: reached / target, for the drawing.
 Row = namedtuple("Row", "work target reached state share note")
 
-# Point: (work, CPU for each operation at most, as a ratio to the reference's). The first two are
+# Point: (work, CPU for each operation at most, as a ratio to uWebSockets'). The first two are
 # at the kernel's floor, so the spread of two copies of one server is granted to them.
 RATIOS = {
     "echo-64": ("echo 64 B", 1.00),
     "echo-1k": ("echo 1 KiB", 1.00),
-    "echo-64-x16": ("echo 64 B, 16 in flight", .90),
+    "echo-64x16": ("echo 64 B, 16 in flight", .90),
     "echo-16k": ("echo 16 KiB", .90),
     "echo-1m": ("echo 1 MiB", .85),
     "echo-16k-cjk": ("echo 16 KiB of CJK text", .55),
-    "connect": ("connect, upgrade, close", .97),
-    "broadcast-64": ("broadcast 64 B to 1,000, 2 outstanding", .70),
-    "broadcast-1k": ("broadcast 1 KiB to 1,000, 2 outstanding", .70),
-    "broadcast-1k-x32": ("broadcast 1 KiB to 1,000, 32 outstanding", .60),
-    "loop-64-x32": ("a loop of sends, 64 B, 32 outstanding", .06),
-    "loop-1k-x32": ("a loop of sends, 1 KiB, 32 outstanding", .06),
+    "storm": ("connect, upgrade, close", .97),
+    "broadcast-64-w2": ("broadcast 64 B to 1,000, 2 outstanding", .70),
+    "broadcast-1k-w2": ("broadcast 1 KiB to 1,000, 2 outstanding", .70),
+    "broadcast-1k-w32": ("broadcast 1 KiB to 1,000, 32 outstanding", .60),
+    "loop-64-w32": ("a loop of sends, 64 B, 32 outstanding", .06),
+    "loop-1k-w32": ("a loop of sends, 1 KiB, 32 outstanding", .06),
     "broadcast-compressed": ("compressed broadcast of 1 KiB JSON", .20),
 }
 AT_THE_FLOOR = ("echo-64", "echo-1k")
@@ -50,14 +50,15 @@ def of_server(point, server, key):
     return (point or {}).get("servers", {}).get(server, {}).get(key)
 
 
-def ratio_rows(points):
+def ratio_rows(points, reference):
     for key, (work, target) in RATIOS.items():
         point = points.get(key)
         doubt = None if point is None or point.get("reliable", True) else "A/A apart"
         allowed = None
         if key in AT_THE_FLOOR:
             allowed = target + min((point or {}).get("control_spread") or 0, .02)
-        yield row(work, target, of_server(point, "weir", "ratio"), ratio_text, doubt, allowed)
+        ratio = of_server(point, "weir", "ratio") if reference == "uws" else None
+        yield row(work, target, ratio, ratio_text, doubt, allowed)
 
 
 def quotient(above, below):
@@ -71,10 +72,9 @@ def other_rows(found):
     yield row("… and the longest pause of the loop", STUCK_MS, stuck.get("longest_pause_ms"),
               lambda ms: f"{digits(ms)} ms")
     beside = part(found, "peers", "bystander") or {}
-    reference = (found["peers"] or {}).get("reference", "uws")
     yield row("bystander's p99.9 during a broadcast to 10,000", BYSTANDER,
               quotient(beside.get("weir", {}).get("p99_9_us"),
-                       beside.get(reference, {}).get("p99_9_us")), ratio_text)
+                       beside.get("uws", {}).get("p99_9_us")), ratio_text)
     memory = (part(found, "peers", "memory") or {}).get("servers", {}).get("weir", {})
     yield row("memory of an idle connection", IDLE_BYTES, memory.get("idle_bytes"), bytes_text)
     yield row("memory of a subscribed connection", SUBSCRIBED_BYTES,
@@ -106,4 +106,5 @@ def instruction_rows(points):
 
 def rows(found):
     """All targets in the plan's order."""
-    return [*ratio_rows(part(found, "peers", "points") or {}), *other_rows(found)]
+    reference = (found["peers"] or {}).get("reference")
+    return [*ratio_rows(part(found, "peers", "points") or {}, reference), *other_rows(found)]
