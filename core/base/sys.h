@@ -56,6 +56,8 @@ struct weir__sys {
   int (*random)(const struct weir__sys *sys, void *out, size_t len);
   void *(*alloc)(const struct weir__sys *sys,
                  size_t size); /* aligned to 16; NULL when there is none */
+  void *(*resize)(const struct weir__sys *sys, void *memory,
+                  size_t size); /* its bytes kept, perhaps elsewhere; NULL: it is as it was */
   void (*free)(const struct weir__sys *sys, void *memory);
 };
 

@@ -244,6 +244,12 @@ static void *sys_alloc(SYS, size_t size)
   return malloc(size);
 }
 
+/* Of large blocks the C library moves the pages, not their bytes. */
+static void *sys_resize(SYS, void *memory, size_t size)
+{
+  return realloc(memory, size);
+}
+
 static void sys_free(SYS, void *memory)
 {
   free(memory);
@@ -279,5 +285,6 @@ const struct weir__sys weir__sys_linux = {
     .now_ns = sys_now_ns,
     .random = sys_random,
     .alloc = sys_alloc,
+    .resize = sys_resize,
     .free = sys_free,
 };

@@ -1,8 +1,6 @@
 /* Counted bytes: allocation and the atomic count. */
 #include "io/buf.h"
 
-#include <string.h>
-
 struct weir__buf *weir__buf_new(const struct weir__sys *sys, uint32_t room, size_t capacity)
 {
   if (capacity > PTRDIFF_MAX - sizeof(struct weir__buf) - room)
@@ -19,12 +17,9 @@ struct weir__buf *weir__buf_grow(struct weir__buf *buf, size_t capacity)
 {
   if (capacity > PTRDIFF_MAX - sizeof(struct weir__buf))
     return NULL;
-  struct weir__buf *grown = buf->sys->alloc(buf->sys, sizeof *buf + capacity);
-  if (grown == NULL)
-    return NULL;
-  memcpy(grown, buf, sizeof *buf + buf->end);
-  grown->capacity = capacity;
-  buf->sys->free(buf->sys, buf);
+  struct weir__buf *grown = buf->sys->resize(buf->sys, buf, sizeof *buf + capacity);
+  if (grown != NULL)
+    grown->capacity = capacity;
   return grown;
 }
 

@@ -80,6 +80,9 @@ struct seam_functions {
     };
     t.random = [](const weir__sys *s, void *out, size_t len) { return of(s).random(out, len); };
     t.alloc = [](const weir__sys *s, size_t size) { return of(s).alloc(size); };
+    t.resize = [](const weir__sys *s, void *memory, size_t size) {
+      return of(s).resize(memory, size);
+    };
     t.free = [](const weir__sys *s, void *memory) { of(s).release(memory); };
   }
 };
@@ -440,6 +443,23 @@ void *kernel::alloc(size_t size)
   blocks_[memory] = size;
   heap_bytes_ += size;
   return memory;
+}
+
+// It always moves, so that whoever keeps the old address is found out.
+void *kernel::resize(void *memory, size_t size)
+{
+  auto block = blocks_.find(memory);
+  if (block == blocks_.end()) {
+    blame("resize(%p): no such block", memory);
+    return nullptr;
+  }
+  size_t kept = std::min(block->second, size);
+  void *moved = alloc(size);
+  if (moved == nullptr)
+    return nullptr;
+  std::memcpy(moved, memory, kept);
+  release(memory);
+  return moved;
 }
 
 void kernel::release(void *memory)

@@ -146,6 +146,7 @@ private:
   int timerfd_set(int fd, uint64_t at_ns);
   int random(void *out, size_t len);
   void *alloc(size_t size);
+  void *resize(void *memory, size_t size);
   void release(void *memory);
 
   void tick();

@@ -35,6 +35,12 @@ void *counted_alloc(const weir__sys *sys, size_t size)
   return weir__sys_linux.alloc(&weir__sys_linux, size);
 }
 
+void *counted_resize(const weir__sys *sys, void *memory, size_t size)
+{
+  reinterpret_cast<const shifted_sys *>(sys)->allocations++;
+  return weir__sys_linux.resize(&weir__sys_linux, memory, size);
+}
+
 int shifted_timerfd_set(const weir__sys *sys, int fd, uint64_t at_ns)
 {
   auto *self = reinterpret_cast<const shifted_sys *>(sys);
@@ -91,6 +97,7 @@ shifted_sys::shifted_sys() : sys(weir__sys_linux)
 {
   sys.now_ns = shifted_now_ns;
   sys.alloc = counted_alloc;
+  sys.resize = counted_resize;
   sys.timerfd_set = shifted_timerfd_set;
 }
 

@@ -29,6 +29,12 @@ struct sys_fake {
       fake.live++;
       return weir__sys_linux.alloc(&weir__sys_linux, size);
     };
+    sys.resize = [](const weir__sys *self, void *memory, size_t size) -> void * {
+      auto &fake = of(self);
+      if (++fake.allocations == fake.fail_at)
+        return nullptr;
+      return weir__sys_linux.resize(&weir__sys_linux, memory, size);
+    };
     sys.free = [](const weir__sys *self, void *memory) {
       of(self).live--;
       weir__sys_linux.free(&weir__sys_linux, memory);
