@@ -5,6 +5,7 @@ import select
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -40,26 +41,35 @@ class Running:
 
     def __init__(self, server, port, mode, extra=()):
         self.port = port
+        self.errors = tempfile.TemporaryFile()
         self.child = subprocess.Popen(
             ["taskset", "-c", SERVER_CPU, *server.line(port, mode), *extra],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            cwd=ROOT)
-        self.wait_until_ready(server.name)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, cwd=ROOT)
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
 
-    def wait_until_ready(self, name):
+    def wait_until_ready(self):
         deadline, said = time.monotonic() + START_S, b""
         while b"listening" not in said:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.child.stdout], [], [], left)[0]:
-                self.stop()
-                raise Failed(f"{name} was not listening after {START_S} s")
+                raise Failed(f"not listening after {START_S} s")
             more = os.read(self.child.stdout.fileno(), 4096)
             if not more:
-                self.stop()
-                raise Failed(f"{name} ended with status {self.child.returncode} at its start")
+                raise Failed(f"it ended at its start: {self.last_words()}")
             said += more
 
-    def stop(self):
+    def last_words(self):
+        """What it said of errors before it ended."""
+        self.end()
+        self.errors.seek(0)
+        text = " ".join(self.errors.read().decode(errors="replace").split())
+        return text[-200:] or f"status {self.child.returncode}"
+
+    def end(self):
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
             try:
@@ -67,7 +77,11 @@ class Running:
             except subprocess.TimeoutExpired:
                 self.child.kill()
         self.child.wait()
+
+    def stop(self):
+        self.end()
         self.child.stdout.close()
+        self.errors.close()
 
     def __enter__(self):
         return self

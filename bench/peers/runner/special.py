@@ -13,7 +13,7 @@ from .servers import LOAD_CPU, Failed, Running
 IDLE = 10000
 KNEE_LOAD = ("--connections", "100", "--size", "64")
 SHARES = (50, 80, 95)
-BYSTANDER_RECEIVERS, BROADCASTS_PER_S = 10000, 5
+BYSTANDER_RECEIVERS, BROADCASTS_PER_S = 10000, 2
 BUSY_POLL_US = 1000
 
 
