@@ -3,6 +3,7 @@
  * that they leave as one piece without being copied again. */
 #include "io/outq.h"
 
+#include "base/copy.h"
 #include "base/debug.h"
 
 #include <errno.h>
@@ -134,22 +135,6 @@ static inline void copy_header(unsigned char *to, const unsigned char *from, siz
   }
 }
 
-/* Small data without a call, by vectors that overlap. */
-static inline void copy_data(unsigned char *to, const unsigned char *from, size_t len)
-{
-  if (len - 16 > 48) { /* under 16 or over 64 */
-    if (len > 0)
-      memcpy(to, from, len);
-    return;
-  }
-  memcpy(to, from, 16);
-  if (len > 32) {
-    memcpy(to + 16, from + 16, 16);
-    memcpy(to + len - 32, from + len - 32, 16);
-  }
-  memcpy(to + len - 16, from + len - 16, 16);
-}
-
 /* Appends one entry to the open share, which has room, as the ring has. */
 static inline int gather_entry(struct weir__outq *q, const void *header, size_t header_len,
                                const void *data, size_t len, uint32_t flags)
@@ -159,7 +144,7 @@ static inline int gather_entry(struct weir__outq *q, const void *header, size_t 
   share->used += header_len + len;
   append(q, share, to, header_len + len, flags);
   copy_header(to, header, header_len);
-  copy_data(to + header_len, data, len);
+  weir__copy(to + header_len, data, len);
   return 0;
 }
 

@@ -10,16 +10,17 @@ static ssize_t tcp_recv(struct weir__stream *stream, const struct weir__sys *sys
   ssize_t n;
   do
     n = sys->recv(sys, source->fd, data, len, MSG_DONTWAIT);
-  while (n == -EINTR);
-  if (n == -EAGAIN || (n > 0 && (size_t)n < len && !source->exhaust))
+  while (__builtin_expect(n == -EINTR, 0));
+  bool dry = n > 0 ? n < (ssize_t)len && !source->exhaust : n == -EAGAIN;
+  if (dry)
     source->readable = 0;
   return n;
 }
 
 /* What came of a send of so many bytes in all. */
-static ssize_t sent(struct weir__stream *stream, ssize_t n, size_t total)
+static inline ssize_t sent(struct weir__stream *stream, ssize_t n, size_t total)
 {
-  if (n == -EAGAIN || (n >= 0 && (size_t)n < total))
+  if (n < (ssize_t)total && (n >= 0 || n == -EAGAIN))
     stream->source.writable = 0;
   return n;
 }

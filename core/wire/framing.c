@@ -140,21 +140,11 @@ int weir__header_decode_server(const unsigned char *data, size_t have, uint8_t r
   return decode_server_length(data, have, header, reason);
 }
 
-size_t weir__header_encode(unsigned char *out, uint8_t first, uint64_t length)
+size_t weir__header_encode_long(unsigned char *out, uint8_t first, uint64_t length)
 {
-  uint16_t length_16 = htobe16((uint16_t)length);
   uint64_t length_64 = htobe64(length);
 
   out[0] = first;
-  if (length < WEIR__LENGTH_16) {
-    out[1] = (unsigned char)length;
-    return 2;
-  }
-  if (length <= UINT16_MAX) {
-    out[1] = WEIR__LENGTH_16;
-    memcpy(out + 2, &length_16, sizeof length_16);
-    return 4;
-  }
   out[1] = WEIR__LENGTH_64;
   memcpy(out + 2, &length_64, sizeof length_64);
   return 10;

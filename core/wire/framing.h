@@ -96,8 +96,22 @@ int weir__header_decode_server(const unsigned char *data, size_t have, uint8_t r
                                struct weir__header *header, const char **reason);
 
 /* Encodes an unmasked header with the first byte given; returns its size. At out,
- * WEIR__SERVER_HEADER_MAX bytes. */
-size_t weir__header_encode(unsigned char *out, uint8_t first, uint64_t length);
+ * WEIR__SERVER_HEADER_MAX bytes. The long one is for lengths over 65,535. */
+size_t weir__header_encode_long(unsigned char *out, uint8_t first, uint64_t length);
+static inline size_t weir__header_encode(unsigned char *out, uint8_t first, uint64_t length)
+{
+  if (length > 0xFFFF)
+    return weir__header_encode_long(out, first, length);
+  out[0] = first;
+  if (length < WEIR__LENGTH_16) {
+    out[1] = (unsigned char)length;
+    return 2;
+  }
+  out[1] = WEIR__LENGTH_16;
+  out[2] = (unsigned char)(length >> 8);
+  out[3] = (unsigned char)length;
+  return 4;
+}
 
 /* The same for a client: with a masking key, of WEIR__HEADER_MAX bytes at most. */
 size_t weir__header_encode_masked(unsigned char *out, uint8_t first, uint64_t length, uint32_t key);

@@ -4,8 +4,9 @@
  * they stand, or the rule that the client broke. Must not know sockets, memory, or what becomes of
  * an event.
  *
- * A message that has come whole in one frame goes from header to event without touching the parser
- * (whole_message); any other frame is kept in there, from one piece to the next (next_of_any). */
+ * A message that has come whole in one frame is taken without touching the parser
+ * (weir__parser_take_whole); any other frame is kept in there, from one piece to the next
+ * (next_of_any). */
 #include "wire/parser.h"
 
 #include "wire/close.h"
@@ -20,7 +21,7 @@ enum {
   OPCODE = WEIR__TEXT | WEIR__BINARY, /* of the open message; 0: none is open */
   COMPRESSED = 0x04,                  /* the open message's RSV1 */
   IN_HEADER = 0x08,                   /* a part of a header is kept */
-  RESERVED = WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3,
+  RESERVED = WEIR__PARSER_RESERVED,
   IN_FRAME = 0x80 /* payload of a frame is due */
 };
 
@@ -32,9 +33,9 @@ void weir__parser_init(struct weir__parser *parser, uint8_t reserved)
   parser->bits = reserved & RESERVED;
 }
 
-__attribute__((cold)) static int refuse(struct weir__event *event, int code, const char *sentence)
+__attribute__((cold)) static int refuse(const char **reason, int code, const char *sentence)
 {
-  event->reason = sentence;
+  *reason = sentence;
   return -code;
 }
 
@@ -67,7 +68,7 @@ static int judge_header(const struct weir__parser *parser, const struct weir__pa
   int size;
 
   if (out_of_sequence(parser->bits, data[0]))
-    return refuse(event, WEIR__CLOSE_PROTOCOL_ERROR,
+    return refuse(&event->reason, WEIR__CLOSE_PROTOCOL_ERROR,
                   parser->bits & OPCODE ? "new message inside a fragmented one"
                                         : "continuation frame without a message");
   size = weir__header_decode(data, have, parser->bits & RESERVED, header, &event->reason);
@@ -75,23 +76,23 @@ static int judge_header(const struct weir__parser *parser, const struct weir__pa
     return size;
   if (!(header->first & WEIR__CONTROL)) {
     if (too_many_fragments(parser, limits))
-      return refuse(event, WEIR__CLOSE_POLICY, "message has too many fragments");
+      return refuse(&event->reason, WEIR__CLOSE_POLICY, "message has too many fragments");
     if (header->length > limits->max_message_bytes - parser->message_bytes)
-      return refuse(event, WEIR__CLOSE_TOO_BIG, "message is too big");
+      return refuse(&event->reason, WEIR__CLOSE_TOO_BIG, "message is too big");
   }
   return (size_t)size <= have ? size : 0;
 }
 
 /* Unmasks a piece of text and validates it as what follows the text before; last: it must end with
  * a whole character. */
-static inline int open_text(struct weir__utf8 *utf8, uint32_t key, bool last,
-                            struct weir__event *event)
+static inline int open_text(struct weir__utf8 *utf8, uint32_t key, unsigned char *data, size_t len,
+                            bool last, const char **reason)
 {
-  if (UNLIKELY(weir__unmask_text(event->data, event->len, key, utf8) != event->len))
-    return refuse(event, WEIR__CLOSE_INVALID_PAYLOAD, "text is not UTF-8");
+  if (UNLIKELY(weir__unmask_text(data, len, key, utf8) != len))
+    return refuse(reason, WEIR__CLOSE_INVALID_PAYLOAD, "text is not UTF-8");
   if (UNLIKELY(last && !weir__utf8_complete(utf8)))
-    return refuse(event, WEIR__CLOSE_INVALID_PAYLOAD, "text ends inside a character");
-  return event->kind;
+    return refuse(reason, WEIR__CLOSE_INVALID_PAYLOAD, "text ends inside a character");
+  return 0;
 }
 
 static void begin_frame(struct weir__parser *parser, const struct weir__header *header)
@@ -155,10 +156,12 @@ static int next_piece(struct weir__parser *parser, struct weir__input *input,
   parser->frame.begun = true;
   if (event->remaining == 0)
     end_frame(parser, event);
+  int error = 0;
   if (event->opcode == WEIR__TEXT && !event->rsv1)
-    return open_text(&parser->utf8, key, event->last, event);
-  weir__unmask(event->data, event->len, key);
-  return event->kind;
+    error = open_text(&parser->utf8, key, event->data, event->len, event->last, &event->reason);
+  else
+    weir__unmask(event->data, event->len, key);
+  return error == 0 ? event->kind : error;
 }
 
 /* Keeps the part of a header that ends the input. */
@@ -220,40 +223,27 @@ __attribute__((noinline)) static int next_of_any(struct weir__parser *parser,
   return next_piece(parser, input, event);
 }
 
-/* Hands out a message that has come whole, in one frame. */
-static inline int whole_message(struct weir__parser *parser, const struct weir__header *header,
-                                unsigned char *data, struct weir__event *event)
+int weir__parser_open_text(struct weir__parser *parser, struct weir__header header,
+                           unsigned char *data, const char **reason)
 {
-  event->data = data;
-  event->len = header->length;
-  event->remaining = 0;
-  event->kind = WEIR__EVENT_DATA;
-  event->opcode = header->first & WEIR__OPCODE;
-  event->rsv1 = false;
-  event->first = true;
-  event->last = true;
-  if (header->first & WEIR__TEXT)
-    return open_text(&parser->utf8, header->key, true, event);
-  weir__unmask(data, header->length, header->key);
-  return WEIR__EVENT_DATA;
+  return open_text(&parser->utf8, header.key, data, header.length, true, reason);
 }
 
 int weir__parser_next(struct weir__parser *parser, const struct weir__parser_limits *limits,
                       struct weir__input *input, struct weir__event *event)
 {
   struct weir__header header;
-  unsigned char *data;
-  size_t size;
-
-  if (UNLIKELY(parser->bits & ~RESERVED || input->end - input->at < WEIR__HEADER_MIN))
+  if (!weir__parser_take_whole(parser, limits, input, &header, &event->data))
     return next_of_any(parser, limits, input, event);
-  size = weir__header_decode_plain(input->at, &header);
-  data = input->at + size;
-  if (UNLIKELY(size == 0 || header.length > limits->max_message_bytes ||
-               (ptrdiff_t)header.length > input->end - data))
-    return next_of_any(parser, limits, input, event);
-  input->at = data + header.length;
-  return whole_message(parser, &header, data, event);
+  event->len = header.length;
+  event->remaining = 0;
+  event->kind = WEIR__EVENT_DATA;
+  event->opcode = header.first & WEIR__OPCODE;
+  event->rsv1 = false;
+  event->first = true;
+  event->last = true;
+  int error = weir__parser_open_whole(parser, header, event->data, &event->reason);
+  return error == 0 ? WEIR__EVENT_DATA : error;
 }
 
 uint64_t weir__parser_due(const struct weir__parser *parser)

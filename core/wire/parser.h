@@ -5,7 +5,7 @@
 #define WEIR_WIRE_PARSER_H
 
 #include "wire/framing.h"
-#include "wire/utf8.h"
+#include "wire/mask.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -70,6 +70,42 @@ struct weir__input {
 /* A parser at the start of a stream; reserved is the set of RSV bits that no extension has claimed.
  */
 void weir__parser_init(struct weir__parser *parser, uint8_t reserved);
+
+/* What weir__parser.bits may hold when neither a message, a frame nor a header has begun. */
+enum { WEIR__PARSER_RESERVED = WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3 };
+
+/* Takes a message off the input that has come whole, uncompressed and in one frame, as nearly all
+ * do: its header, and its payload, still masked. False when anything else stands there; then
+ * nothing has changed, and weir__parser_next is to be asked. */
+static inline bool weir__parser_take_whole(const struct weir__parser *parser,
+                                           const struct weir__parser_limits *limits,
+                                           struct weir__input *input, struct weir__header *header,
+                                           unsigned char **data)
+{
+  if (parser->bits & ~WEIR__PARSER_RESERVED || input->end - input->at < WEIR__HEADER_MIN)
+    return false;
+  size_t size = weir__header_decode_plain(input->at, header);
+  unsigned char *payload = input->at + size;
+  if (size == 0 || header->length > limits->max_message_bytes ||
+      (ptrdiff_t)header->length > input->end - payload)
+    return false;
+  input->at = payload + header->length;
+  *data = payload;
+  return true;
+}
+
+/* Unmasks such a message's payload in place, and validates text. Returns 0 or a negative close
+ * code, as weir__parser_next does. */
+int weir__parser_open_text(struct weir__parser *parser, struct weir__header header,
+                           unsigned char *data, const char **reason);
+static inline int weir__parser_open_whole(struct weir__parser *parser, struct weir__header header,
+                                          unsigned char *data, const char **reason)
+{
+  if (header.first & WEIR__TEXT)
+    return weir__parser_open_text(parser, header, data, reason);
+  weir__unmask(data, header.length, header.key);
+  return 0;
+}
 
 /* Parses on to the next event. Every piece of payload is handed out as soon as it is there; an
  * empty frame gives one event with len 0, and a header without any of its payload gives none yet.

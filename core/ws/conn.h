@@ -144,6 +144,13 @@ int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, si
 /* Answers a ping: at once, or when the peer reads again, and then only the newest. */
 void weir__conn_answer_ping(struct weir_conn *c, const void *data, size_t len);
 
+/* The outbox, made where there is none, behind what an open reply holds; NULL when there is no
+ * memory. */
+struct weir__outbox *weir__conn_outbox(struct weir_conn *c);
+
+/* A send failed: what the peer sent before it went is still read. */
+void weir__conn_send_failed(struct weir_conn *c);
+
 /* Queues raw bytes (HTTP). Returns 0 or -ENOMEM. */
 int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_len, const void *data,
                            size_t len);
@@ -157,7 +164,10 @@ void weir__conn_flush(struct weir_conn *c);
 
 /* Runs on_drain if it is due; and whether a flush would send something. */
 void weir__conn_tell_drained(struct weir_conn *c);
-bool weir__conn_can_flush(const struct weir_conn *c);
+static inline bool weir__conn_can_flush(const struct weir_conn *c)
+{
+  return c->outbox != NULL && c->outbox->queue.bytes > 0 && c->stream.source.writable;
+}
 
 /* Frees the outbox and what is in it; what waits for the end of a message begun; and all that no
  * byte was sent of. */
@@ -204,7 +214,10 @@ void weir__conn_arm(struct weir_conn *c);
 
 /* A connection whose reading the application has stopped cannot be judged by its silence so far. */
 void weir__conn_excuse(struct weir_conn *c);
-uint32_t weir__conn_tick(const struct weir_conn *c);
+static inline uint32_t weir__conn_tick(const struct weir_conn *c)
+{
+  return (uint32_t)weir__conn_loop(c)->wheel.tick;
+}
 
 /* http_conn.c: bytes of HTTP came. */
 void weir__http_input(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames);

@@ -10,6 +10,7 @@
 
 #include "wire/close.h"
 #include "ws/frame.h"
+#include "ws/reply.h"
 
 #include <errno.h>
 #include <string.h>
@@ -47,7 +48,7 @@ void weir__conn_drop_inbox(struct weir_conn *c)
 static void shed_inbox(struct weir_conn *c)
 {
   const struct weir__inbox *in = c->inbox;
-  if (in != NULL && in->message == NULL && in->stash == NULL && in->control_len == 0)
+  if (in->message == NULL && in->stash == NULL && in->control_len == 0)
     weir__conn_drop_inbox(c);
 }
 
@@ -81,15 +82,21 @@ static void stash(struct weir_conn *c, const struct weir__input *rest)
   in->stash_end = len;
 }
 
-static void deliver(struct weir_conn *c, const struct weir_message *message)
+static inline void hand_out(struct weir_conn *c, const struct weir__route *route,
+                            const struct weir_message *message)
 {
-  const struct weir__route *route = weir__conn_route(c);
-  if (message->last)
-    weir__count(&c->shard->counters.messages_received, 1);
   if (route->handlers.on_fragment != NULL)
     route->handlers.on_fragment(c, message, route->arg);
   else if (route->handlers.on_message != NULL)
     route->handlers.on_message(c, message, route->arg);
+}
+
+static void deliver(struct weir_conn *c, const struct weir__route *route,
+                    const struct weir_message *message)
+{
+  if (message->last)
+    weir__count(&c->shard->counters.messages_received, 1);
+  hand_out(c, route, message);
 }
 
 /* How much to make room for: what is known to come of this frame, but no more than 1 MiB at first
@@ -133,7 +140,7 @@ static int assemble(struct weir_conn *c, const struct weir__event *event)
 }
 
 /* The message that spans reads is whole. */
-static void deliver_assembled(struct weir_conn *c, uint8_t opcode)
+static void deliver_assembled(struct weir_conn *c, const struct weir__route *route, uint8_t opcode)
 {
   struct weir_frame *frame = c->inbox->message;
   c->inbox->message = NULL;
@@ -144,27 +151,28 @@ static void deliver_assembled(struct weir_conn *c, uint8_t opcode)
                                        .first = 1,
                                        .last = 1,
                                        .frame = frame};
-  deliver(c, &message);
+  deliver(c, route, &message);
   weir_frame_unref(frame);
 }
 
-static void take_data(struct weir_conn *c, const struct weir__event *event)
+static void take_data(struct weir_conn *c, const struct weir__route *route,
+                      const struct weir__event *event)
 {
   if (c->state == WEIR__CONN_OPEN)
     c->since_tick = c->received_tick;
-  if ((event->first && event->last) || weir__conn_route(c)->handlers.on_fragment != NULL) {
+  if ((event->first && event->last) || route->handlers.on_fragment != NULL) {
     const struct weir_message message = {.data = event->data,
                                          .len = event->len,
                                          .opcode = event->opcode,
                                          .first = event->first,
                                          .last = event->last};
-    deliver(c, &message);
+    deliver(c, route, &message);
     return;
   }
   if (assemble(c, event) != 0)
     no_memory(c);
   else if (event->last)
-    deliver_assembled(c, event->opcode);
+    deliver_assembled(c, route, event->opcode);
 }
 
 static void act_on_control(struct weir_conn *c, uint8_t opcode, unsigned char *data, size_t len)
@@ -204,26 +212,75 @@ static void take_control(struct weir_conn *c, const struct weir__event *event)
   }
 }
 
-/* Parses until the input is used up or must wait; *frames is what the turn may still handle. */
-static void parse(struct weir_conn *c, struct weir__input *input, size_t *frames)
+/* Whatever stands at the input's head; the input is moved behind it. */
+static __attribute__((noinline)) void
+take_next(struct weir_conn *c, const struct weir__route *route, struct weir__input *input)
 {
-  const struct weir__parser_limits *limits = &weir__conn_route(c)->limits;
   struct weir__event event;
-  while (*frames > 0 && !c->paused) {
-    int kind = weir__parser_next(&c->parser, limits, input, &event);
-    if (kind == WEIR__EVENT_MORE)
+  int kind = weir__parser_next(&c->parser, &route->limits, input, &event);
+  if (kind < 0)
+    weir__conn_fail(c, kind, event.reason);
+  else if (kind == WEIR__EVENT_DATA)
+    take_data(c, route, &event);
+  else if (kind == WEIR__EVENT_CONTROL)
+    take_control(c, &event);
+}
+
+static inline bool goes_on(const struct weir_conn *c)
+{
+  return weir__conn_is_live(c) && !c->paused;
+}
+
+/* What whole messages leave behind, handed out or not. */
+static inline void note_messages(struct weir_conn *c, size_t count)
+{
+  weir__count(&c->shard->counters.messages_received, count);
+  if (c->state == WEIR__CONN_OPEN)
+    c->since_tick = c->received_tick;
+}
+
+/* Hands out messages that have come whole, as nearly all do, for as long as nothing else stands at
+ * the input's head. */
+static inline void take_whole(struct weir_conn *c, const struct weir__route *route,
+                              struct weir__input *input, size_t *frames)
+{
+  struct weir__input rest = *input;
+  struct weir_message message = {.first = 1, .last = 1};
+  size_t left = *frames;
+  const char *reason;
+  int error = 0;
+  while (left > 0 && goes_on(c)) {
+    struct weir__header header;
+    unsigned char *data;
+    if (!weir__parser_take_whole(&c->parser, &route->limits, &rest, &header, &data))
+      break;
+    message.data = data;
+    message.len = header.length;
+    message.opcode = header.first & WEIR__OPCODE;
+    error = weir__parser_open_whole(&c->parser, header, data, &reason);
+    if (error < 0)
+      break;
+    left--;
+    hand_out(c, route, &message);
+  }
+  if (*frames != left)
+    note_messages(c, *frames - left);
+  *frames = left;
+  *input = rest;
+  if (error < 0)
+    weir__conn_fail(c, error, reason);
+}
+
+/* Parses until the input is used up or must wait; *frames is what the turn may still handle. */
+static inline void parse(struct weir_conn *c, struct weir__input *input, size_t *frames)
+{
+  const struct weir__route *route = weir__conn_route(c);
+  for (;;) {
+    take_whole(c, route, input, frames);
+    if (input->at == input->end || *frames == 0 || !goes_on(c))
       return;
-    if (kind < 0) {
-      weir__conn_fail(c, kind, event.reason);
-      return;
-    }
     --*frames;
-    if (kind == WEIR__EVENT_DATA)
-      take_data(c, &event);
-    else
-      take_control(c, &event);
-    if (!weir__conn_is_live(c))
-      return;
+    take_next(c, route, input);
   }
 }
 
@@ -231,19 +288,21 @@ void weir__conn_input(struct weir_conn *c, unsigned char *data, size_t len, size
 {
   struct weir__input input = {data, data + len};
   parse(c, &input, frames);
+  if (input.at == input.end && c->inbox == NULL)
+    return;
   if (!weir__conn_is_live(c))
     return;
   if (input.at < input.end)
     stash(c, &input);
-  else if (c->inbox != NULL && c->inbox->stash != NULL)
+  else if (c->inbox->stash != NULL)
     drop_stash(c);
 }
 
 /* Goes on with the stash; whether the socket may be read now. */
-static bool stash_done(struct weir_conn *c, size_t *frames)
+static __attribute__((noinline)) bool stash_done(struct weir_conn *c, size_t *frames)
 {
   struct weir__inbox *in = c->inbox;
-  if (in == NULL || in->stash == NULL)
+  if (in->stash == NULL)
     return true;
   size_t at = in->stash_at, len = in->stash_end - at;
   weir__conn_input(c, in->stash + at, len, frames);
@@ -252,11 +311,10 @@ static bool stash_done(struct weir_conn *c, size_t *frames)
 
 /* Where the next bytes should go: behind a message that spans reads when much of its frame is still
  * to come. */
-static unsigned char *place_for(struct weir_conn *c, size_t *room)
+static __attribute__((noinline)) unsigned char *place_for(struct weir_conn *c, size_t *room)
 {
   struct weir_loop *loop = weir__conn_loop(c);
-  *room = WEIR__RECEIVE_BYTES;
-  if (!weir__conn_is_live(c) || c->inbox == NULL || c->inbox->message == NULL)
+  if (!weir__conn_is_live(c) || c->inbox->message == NULL)
     return loop->receive;
   uint64_t due = weir__parser_due(&c->parser);
   struct weir__buf *buf = &c->inbox->message->buf;
@@ -285,10 +343,10 @@ static void discard(struct weir_conn *c, size_t len)
     weir__conn_end(c);
 }
 
-static void dispatch(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames)
+static inline void dispatch(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames)
 {
   c->received_tick = weir__conn_tick(c);
-  if (c->pinged) { /* the next ping is due before the answer to the last one was */
+  if (__builtin_expect(c->pinged, 0)) { /* the next is due before the answer to the last was */
     c->pinged = 0;
     weir__conn_arm(c);
   }
@@ -301,21 +359,24 @@ static void dispatch(struct weir_conn *c, unsigned char *data, size_t len, size_
     discard(c, len);
 }
 
-/* One read and what follows from it; whether there may be another one now. */
-static bool receive(struct weir_conn *c, size_t *bytes, size_t *frames)
+/* A read gave nothing: none is there now, or none will be any more. */
+static __attribute__((noinline)) void nothing_came(struct weir_conn *c, int error)
 {
-  const struct weir__sys *sys = weir__conn_loop(c)->mem.sys;
-  size_t room;
-  unsigned char *at = place_for(c, &room);
-  ssize_t n = c->stream.ops->recv(&c->stream, sys, at, room);
-  if (n == -EAGAIN)
-    return false;
-  if (n == 0) {
+  if (error == 0)
     weir__conn_input_ended(c);
-    return false;
-  }
-  if (n < 0) {
-    weir__conn_lost(c, (int)n, "the connection was lost");
+  else if (error != -EAGAIN)
+    weir__conn_lost(c, error, "the connection was lost");
+}
+
+/* One read and what follows from it; whether there may be another one now. */
+static inline bool receive(struct weir_conn *c, size_t *bytes, size_t *frames)
+{
+  struct weir_loop *loop = weir__conn_loop(c);
+  size_t room = WEIR__RECEIVE_BYTES;
+  unsigned char *at = c->inbox == NULL ? loop->receive : place_for(c, &room);
+  ssize_t n = c->stream.ops->recv(&c->stream, loop->mem.sys, at, room);
+  if (n <= 0) {
+    nothing_came(c, (int)n);
     return false;
   }
   *bytes -= (size_t)n < *bytes ? (size_t)n : *bytes;
@@ -328,15 +389,17 @@ void weir__conn_read(struct weir_conn *c)
   size_t bytes = WEIR__READ_BUDGET, frames = WEIR__FRAME_BUDGET;
   if (c->paused || c->state == WEIR__CONN_DEAD)
     return;
-  if (stash_done(c, &frames) && c->state != WEIR__CONN_DEAD && !c->paused) {
+  if (c->state == WEIR__CONN_OPEN)
+    weir__reply_open(c, weir__conn_route(c));
+  if ((c->inbox == NULL || stash_done(c, &frames)) && c->state != WEIR__CONN_DEAD && !c->paused) {
     while (c->stream.source.readable && bytes > 0 && frames > 0) {
       if (!receive(c, &bytes, &frames))
         break;
     }
   }
-  if (c->state == WEIR__CONN_DEAD)
-    return;
-  shed_inbox(c);
+  weir__reply_close(c);
+  if (c->inbox != NULL && c->state != WEIR__CONN_DEAD)
+    shed_inbox(c);
 }
 
 bool weir__conn_has_input(const struct weir_conn *c)

@@ -10,11 +10,6 @@
 
 enum { NEVER = UINT32_MAX };
 
-uint32_t weir__conn_tick(const struct weir_conn *c)
-{
-  return (uint32_t)(weir__loop_ms(weir__conn_loop(c)) / WEIR__WHEEL_TICK_MS);
-}
-
 /* Ticks that last at least ms. */
 static uint32_t ticks(size_t ms)
 {

@@ -35,9 +35,19 @@ static void finish_lingering(struct weir_conn *c)
     weir__conn_end(c);
 }
 
+/* Whether the connection is as idle as it looks from here: what most have come to, once their input
+ * was read and the reply has left. */
+static inline bool rests(const struct weir_conn *c)
+{
+  return c->outbox == NULL && c->inbox == NULL && c->state == WEIR__CONN_OPEN && !c->close_due &&
+         !c->drain_due && !c->stream.source.readable;
+}
+
 static void conn_work(struct weir__source *source)
 {
   struct weir_conn *c = conn_of(source);
+  if (rests(c))
+    return;
   weir__conn_settle(c);
   if (c->state == WEIR__CONN_DEAD)
     return;

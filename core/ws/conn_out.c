@@ -1,5 +1,6 @@
 /* Messages to bytes. HOT. The street, in order:
  *
+ *   weir_conn_send -> weir__reply_add (small, to the one whose handler runs), or
  *   weir_conn_send -> admit (the queue's limits) -> at once (large) | weir__outq_copy (small) |
  * weir__outq_push (shared)
  *   -> schedule -> weir__conn_flush, once a turn -> weir__outq_pieces -> stream.send
@@ -10,6 +11,7 @@
 
 #include "wire/close.h"
 #include "ws/frame.h"
+#include "ws/reply.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,8 +23,10 @@ static struct weir__pool *pool_of(const struct weir_conn *c)
   return &weir__conn_loop(c)->pool;
 }
 
-static struct weir__outbox *outbox_of(struct weir_conn *c)
+struct weir__outbox *weir__conn_outbox(struct weir_conn *c)
 {
+  if (weir__reply_move(c) != 0)
+    return NULL;
   if (c->outbox == NULL) {
     size_t got;
     c->outbox = weir__pool_get(pool_of(c), sizeof *c->outbox, &got);
@@ -52,6 +56,7 @@ static void drop_pong(struct weir_conn *c)
 
 void weir__conn_drop_outbox(struct weir_conn *c)
 {
+  weir__reply_drop(c);
   if (c->outbox == NULL)
     return;
   weir__conn_drop_held(c);
@@ -63,6 +68,7 @@ void weir__conn_drop_outbox(struct weir_conn *c)
 
 void weir__conn_drop_unsent(struct weir_conn *c)
 {
+  weir__reply_drop(c);
   if (c->outbox == NULL)
     return;
   weir__conn_drop_held(c);
@@ -88,8 +94,11 @@ static bool may_send(const struct weir_conn *c)
 static struct weir_buffered before_fragment(const struct weir_conn *c)
 {
   const struct weir__outbox *out = c->outbox;
-  return out == NULL ? (struct weir_buffered){0, 0}
-                     : (struct weir_buffered){out->queue.bytes, out->queue.messages};
+  if (out != NULL)
+    return (struct weir_buffered){out->queue.bytes, out->queue.messages};
+  const struct weir__reply *reply = &c->shard->reply;
+  size_t bytes = weir__reply_bytes(c);
+  return (struct weir_buffered){bytes, bytes == 0 ? 0 : reply->most - reply->left};
 }
 
 /* Whether size more bytes, header and all, may be queued behind what is there. An empty queue takes
@@ -142,7 +151,7 @@ static int admit(struct weir_conn *c, size_t header_len, size_t len)
 /* Where a whole message goes: behind the one begun, if one is. */
 static struct weir__outq *queue_for_message(struct weir_conn *c)
 {
-  struct weir__outbox *out = outbox_of(c);
+  struct weir__outbox *out = weir__conn_outbox(c);
   if (out == NULL)
     return NULL;
   return out->held != NULL ? out->held : &out->queue;
@@ -190,7 +199,7 @@ static int queue_copy(struct weir_conn *c, const unsigned char *header, size_t h
 
 /* Nothing can be sent any more. What the peer sent before it went is still read; the end of that
  * ends the connection. */
-static void send_failed(struct weir_conn *c)
+void weir__conn_send_failed(struct weir_conn *c)
 {
   if (c->paused) {
     weir_conn_abort(c);
@@ -218,7 +227,7 @@ static int queue_tail(struct weir_conn *c, const unsigned char *header, size_t h
                       const void *data, size_t len, size_t sent)
 {
   uint32_t flags = WEIR__OUT_MESSAGE | (sent > 0 ? WEIR__OUT_BEGUN : 0u);
-  struct weir__outbox *out = outbox_of(c);
+  struct weir__outbox *out = weir__conn_outbox(c);
   if (out == NULL)
     return -ENOMEM;
   size_t of_header = sent < header_len ? sent : header_len;
@@ -235,6 +244,8 @@ static int send_at_once(struct weir_conn *c, const unsigned char *header, size_t
   struct iovec pieces[PIECES];
   size_t queued = 0;
   int count = 0;
+  if (weir__reply_bytes(c) > 0 && weir__reply_move(c) != 0)
+    return -ENOMEM;
   if (c->outbox != NULL)
     count = weir__outq_pieces(&c->outbox->queue, weir__conn_loop(c)->scratch, pieces, PIECES - 2,
                               SIZE_MAX, &queued);
@@ -244,7 +255,7 @@ static int send_at_once(struct weir_conn *c, const unsigned char *header, size_t
   pieces[count++] = (struct iovec){(void *)(uintptr_t)data, len};
   ssize_t n = send_pieces(c, pieces, count);
   if (n < 0 && n != -EAGAIN) {
-    send_failed(c);
+    weir__conn_send_failed(c);
     return -EPIPE;
   }
   size_t sent = n < 0 ? 0 : (size_t)n;
@@ -252,7 +263,8 @@ static int send_at_once(struct weir_conn *c, const unsigned char *header, size_t
     weir__outq_consume(&c->outbox->queue, pool_of(c), sent < queued ? sent : queued);
   size_t mine = sent > queued ? sent - queued : 0;
   if (mine == header_len + len) {
-    weir__conn_drop_outbox(c);
+    if (c->outbox != NULL)
+      weir__conn_drop_outbox(c);
     return 0;
   }
   c->drain_due = 1;
@@ -273,13 +285,16 @@ static bool is_message(enum weir_opcode opcode, const void *data, size_t len)
   return (opcode == WEIR_TEXT || opcode == WEIR_BINARY) && (data != NULL || len == 0);
 }
 
-int weir_conn_send(struct weir_conn *c, enum weir_opcode opcode, const void *data, size_t len)
+/* By way of the queue, or past it; a reply that is full leaves and takes more. */
+static __attribute__((noinline)) int send_queued(struct weir_conn *c, uint8_t opcode,
+                                                 const void *data, size_t len)
 {
-  WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
-  if (!is_message(opcode, data, len))
-    return -EINVAL;
-  if (!may_send(c))
-    return -EPIPE;
+  if (weir__reply_bytes(c) > 0 && len < WEIR__AT_ONCE_BYTES) {
+    weir__reply_send(c);
+    unsigned char *to = weir__reply_add(c, opcode, len);
+    if (to != NULL)
+      return weir__reply_copy(to, data, len);
+  }
   unsigned char header[WEIR__SERVER_HEADER_MAX];
   size_t header_len = weir__header_encode(header, (uint8_t)(WEIR__FIN | opcode), len);
   if (len > PTRDIFF_MAX)
@@ -292,6 +307,28 @@ int weir_conn_send(struct weir_conn *c, enum weir_opcode opcode, const void *dat
   if (error == 0)
     weir__count(&c->shard->counters.messages_sent, 1);
   return error;
+}
+
+static inline __attribute__((always_inline)) int
+send_message(struct weir_conn *c, enum weir_opcode opcode, const void *data, size_t len)
+{
+  WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
+  if (!is_message(opcode, data, len))
+    return -EINVAL;
+  if (!may_send(c))
+    return -EPIPE;
+  unsigned char *to = weir__reply_add(c, (uint8_t)opcode, len);
+  if (to == NULL)
+    return send_queued(c, (uint8_t)opcode, data, len);
+  if (!weir__copy_is_short(len))
+    return weir__reply_copy(to, data, len);
+  weir__copy_short(to, data, len);
+  return 0;
+}
+
+int weir_conn_send(struct weir_conn *c, enum weir_opcode opcode, const void *data, size_t len)
+{
+  return send_message(c, opcode, data, len);
 }
 
 int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len)
@@ -312,7 +349,7 @@ int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, si
   return 0;
 }
 
-int weir_conn_send_frame(struct weir_conn *c, struct weir_frame *frame)
+__attribute__((noinline)) int weir_conn_send_frame(struct weir_conn *c, struct weir_frame *frame)
 {
   WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
   if (frame == NULL)
@@ -330,9 +367,9 @@ int weir_conn_send_message(struct weir_conn *c, const struct weir_message *messa
 {
   if (message == NULL || !message->first || !message->last)
     return -EINVAL;
-  if (message->frame != NULL)
+  if (__builtin_expect(message->frame != NULL, 0))
     return weir_conn_send_frame(c, message->frame);
-  return weir_conn_send(c, (enum weir_opcode)message->opcode, message->data, message->len);
+  return send_message(c, (enum weir_opcode)message->opcode, message->data, message->len);
 }
 
 /* Queues one fragment; refused without a policy, because a message begun must be ended. */
@@ -350,7 +387,7 @@ static int queue_fragment(struct weir_conn *c, uint8_t first, const void *data, 
   }
   if (!may_send(c))
     return -EPIPE;
-  struct weir__outbox *out = outbox_of(c);
+  struct weir__outbox *out = weir__conn_outbox(c);
   if (out == NULL)
     return -ENOMEM;
   uint32_t flags = (first & WEIR__FIN) != 0 ? WEIR__OUT_MESSAGE : 0;
@@ -368,7 +405,7 @@ int weir_conn_send_begin(struct weir_conn *c, enum weir_opcode opcode, const voi
     return -EPIPE;
   if (c->outbox != NULL && c->outbox->held != NULL)
     return -EBUSY;
-  struct weir__outbox *out = outbox_of(c);
+  struct weir__outbox *out = weir__conn_outbox(c);
   size_t got;
   struct weir__outq *held = weir__pool_get(pool_of(c), sizeof *held, &got);
   if (out == NULL || held == NULL) {
@@ -416,7 +453,7 @@ int weir_conn_send_end(struct weir_conn *c, const void *data, size_t len)
 
 int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, size_t len)
 {
-  struct weir__outbox *out = outbox_of(c);
+  struct weir__outbox *out = weir__conn_outbox(c);
   const unsigned char header[2] = {(unsigned char)(WEIR__FIN | opcode), (unsigned char)len};
   if (out == NULL)
     return -ENOMEM;
@@ -429,7 +466,7 @@ int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, si
 int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_len, const void *data,
                            size_t len)
 {
-  struct weir__outbox *out = outbox_of(c);
+  struct weir__outbox *out = weir__conn_outbox(c);
   int error =
       out == NULL ? -ENOMEM : weir__outq_copy(&out->queue, pool_of(c), NULL, 0, head, head_len, 0);
   if (error == 0 && len > 0)
@@ -517,7 +554,7 @@ static void push_out(struct weir_conn *c)
     if (n == -EAGAIN)
       return;
     if (n < 0) {
-      send_failed(c);
+      weir__conn_send_failed(c);
       return;
     }
     weir__outq_consume(&c->outbox->queue, pool_of(c), (size_t)n);
@@ -528,8 +565,10 @@ static void push_out(struct weir_conn *c)
 
 void weir__conn_flush(struct weir_conn *c)
 {
-  if (c->outbox == NULL)
+  if (c->outbox == NULL) {
+    weir__reply_send(c);
     return;
+  }
   if (c->outbox->pong != NULL && c->stream.source.writable)
     queue_pong(c);
   push_out(c);
@@ -549,11 +588,6 @@ void weir__conn_tell_drained(struct weir_conn *c)
   c->drain_due = 0;
   if (route->handlers.on_drain != NULL)
     route->handlers.on_drain(c, route->arg);
-}
-
-bool weir__conn_can_flush(const struct weir_conn *c)
-{
-  return c->outbox != NULL && c->outbox->queue.bytes > 0 && c->stream.source.writable;
 }
 
 struct weir_buffered weir_conn_buffered(const struct weir_conn *c)

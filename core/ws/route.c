@@ -115,6 +115,13 @@ static uint32_t up_to_32_bits(size_t value)
 }
 
 /* Fills a route from what the caller gave; what is copied so far is freed with it. */
+/* Of a queue's bytes, those that a reply may hold, its last header apart. */
+static size_t reply_bytes(size_t queued)
+{
+  size_t bytes = queued < WEIR__REPLY_BYTES ? queued : WEIR__REPLY_BYTES;
+  return bytes < WEIR__SERVER_HEADER_MAX ? 0 : bytes - WEIR__SERVER_HEADER_MAX;
+}
+
 static int fill(const struct weir__sys *sys, struct weir__route *out, const char *pattern,
                 const struct weir_route *in)
 {
@@ -135,6 +142,7 @@ static int fill(const struct weir__sys *sys, struct weir__route *out, const char
   out->user_bytes = (in->user_bytes + 15) / 16 * 16;
   out->limits.max_message_bytes = out->options.max_message_bytes;
   out->limits.max_fragments = up_to_32_bits(out->options.max_fragments);
+  out->reply_bytes = reply_bytes(out->options.max_queued_bytes);
   return out->pattern == NULL ? -ENOMEM : 0;
 }
 

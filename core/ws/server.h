@@ -35,6 +35,18 @@ struct weir__route {
   struct weir_route_options options; /* protocols and origins are copies */
   struct weir__parser_limits limits;
   size_t user_bytes;
+  size_t reply_bytes; /* of a reply, but for the last header */
+};
+
+enum { WEIR__REPLY_BYTES = 64 << 10 }; /* the block of a reply */
+
+/* What handlers send to the connection whose input is worked off; ws/reply.h. */
+struct weir__reply {
+  struct weir_conn *conn; /* NULL: no reply is open */
+  unsigned char *block;   /* WEIR__REPLY_BYTES */
+  unsigned char *end;     /* of what it holds; block when none is open */
+  unsigned char *limit;   /* where a payload must end, put where its header begins */
+  size_t most, left;      /* messages that it may hold in all, and further ones */
 };
 
 /* A server's part on one loop. */
@@ -43,6 +55,7 @@ struct weir__shard {
   struct weir_loop *loop;
   uint32_t index;
   bool own_loop, stopped;
+  struct weir__reply reply;
   struct weir__slab conns;
   struct weir__topics topics;
   struct weir__run fanned;    /* short broadcasts */

@@ -42,12 +42,14 @@ int weir__shard_start(struct weir__shard *shard, int *fds, size_t count)
     return error;
   weir__slab_init(&shard->conns, &loop->mem, sizeof(struct weir_conn) + shard->server->user_bytes);
   weir__topics_init(&shard->topics, &loop->mem, key);
+  shard->reply.block = weir__mem_alloc(&loop->mem, WEIR__REPLY_BYTES);
+  shard->reply.end = shard->reply.block;
   loop->deadline = weir__conn_deadline;
   if (shard->own_loop)
     loop->busy_poll_ns = shard->server->options.busy_poll_us * 1000;
   shard->stop.fn = on_stop;
   weir__loop_add_interrupt(loop, &shard->stop);
-  error = start_listeners(shard, fds, count);
+  error = shard->reply.block == NULL ? -ENOMEM : start_listeners(shard, fds, count);
   if (error != 0) {
     weir__shard_stop(shard, WEIR__CLOSE_ABNORMAL);
     weir__shard_fini(shard);
@@ -85,4 +87,5 @@ void weir__shard_fini(struct weir__shard *shard)
   weir__run_drop(&shard->fanned, &shard->loop->pool);
   weir__run_drop(&shard->repeat.run, &shard->loop->pool);
   weir__slab_fini(&shard->conns);
+  weir__mem_free(&shard->loop->mem, shard->reply.block, WEIR__REPLY_BYTES);
 }
