@@ -17,6 +17,11 @@ static ssize_t tcp_recv(struct weir__stream *stream, const struct weir__sys *sys
   return n;
 }
 
+static int send_flags(const struct weir__source *source)
+{
+  return MSG_NOSIGNAL | MSG_DONTWAIT | (source->ending ? MSG_MORE : 0);
+}
+
 /* What came of a send of so many bytes in all. */
 static inline ssize_t sent(struct weir__stream *stream, ssize_t n, size_t total)
 {
@@ -31,7 +36,7 @@ static ssize_t tcp_send(struct weir__stream *stream, const struct weir__sys *sys
 {
   ssize_t n;
   do
-    n = sys->send(sys, stream->source.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    n = sys->send(sys, stream->source.fd, data, len, send_flags(&stream->source));
   while (n == -EINTR);
   return sent(stream, n, len);
 }
@@ -45,7 +50,7 @@ static ssize_t tcp_send_pieces(struct weir__stream *stream, const struct weir__s
   for (int i = 0; i < count; i++)
     total += pieces[i].iov_len;
   do
-    n = sys->sendmsg(sys, stream->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    n = sys->sendmsg(sys, stream->source.fd, &message, send_flags(&stream->source));
   while (n == -EINTR);
   return sent(stream, n, total);
 }

@@ -79,6 +79,7 @@ void weir__conn_linger(struct weir_conn *c)
   weir__conn_drop_inbox(c);
   weir__conn_drop_held(c);
   c->paused = 0;
+  c->stream.source.ending = 1;
   begin_closing(c, WEIR__CONN_LINGER);
   c->discarded = 0;
   weir__loop_again(weir__conn_loop(c), &c->stream.source);
@@ -220,6 +221,7 @@ void weir__conn_stop(struct weir_conn *c, int code)
     c->state = WEIR__CONN_LINGER;
     tell_closed(c, code, (struct weir_slice){going, sizeof going - 1});
   }
+  c->stream.source.ending = 1;
   if (say && queue_close(c, code, going, sizeof going - 1) == 0) {
     weir__conn_flush(c);
     c->stream.ops->shutdown(&c->stream, sys);

@@ -201,4 +201,23 @@ TEST_F(stream, says_when_the_peer_reset)
   EXPECT_EQ(receive(10), -ECONNRESET);
 }
 
+TEST_F(stream, sends_the_end_along_with_the_last_bytes)
+{
+  static int flags;
+  weir__sys sys = weir__sys_linux;
+  sys.send = [](const weir__sys *, int fd, const void *data, size_t len, int how) {
+    flags = how;
+    return send(fd, data, len, how);
+  };
+  EXPECT_EQ(s.ops->send(&s, &sys, "a", 1), 1);
+  EXPECT_EQ(flags & MSG_MORE, 0);
+  s.source.ending = 1;
+  EXPECT_EQ(s.ops->send(&s, &sys, "b", 1), 1);
+  EXPECT_EQ(flags & MSG_MORE, MSG_MORE);
+  EXPECT_EQ(s.ops->shutdown(&s, &sys), 0);
+  EXPECT_EQ(heard(2), "ab");
+  char byte;
+  EXPECT_EQ(recv(peer, &byte, 1, 0), 0);
+}
+
 } // namespace
