@@ -69,17 +69,46 @@ bool weir__text_equal(struct weir_slice text, const char *other)
   return strlen(other) == text.len && (text.len == 0 || memcmp(text.data, other, text.len) == 0);
 }
 
-static unsigned char lower(char c)
+static uint64_t repeat(unsigned char byte)
 {
-  return c >= 'A' && c <= 'Z' ? (unsigned char)(c + ('a' - 'A')) : (unsigned char)c;
+  return UINT64_C(0x0101010101010101) * byte;
 }
 
-bool weir__text_equal_nocase(struct weir_slice text, struct weir_slice other)
+/* The high bit of each byte that is an ASCII letter. */
+static uint64_t letters(uint64_t bytes)
 {
-  if (text.len != other.len)
-    return false;
-  for (size_t i = 0; i < text.len; i++)
-    if (lower(text.data[i]) != lower(other.data[i]))
+  uint64_t low = (bytes | repeat(0x20)) & repeat(0x7F);
+  uint64_t from_a = low + repeat(0x80 - 'a'), past_z = low + repeat(0x7F - 'z');
+  return from_a & ~past_z & ~bytes & repeat(0x80);
+}
+
+static bool same_letters(uint64_t a, uint64_t b)
+{
+  uint64_t differ = a ^ b;
+  return (differ & ~repeat(0x20)) == 0 && (differ << 2 & ~letters(a)) == 0;
+}
+
+/* Up to 8 bytes as a number. */
+static uint64_t load(const char *at, size_t len)
+{
+  uint64_t bytes = 0;
+  memcpy(&bytes, at, len);
+  return bytes;
+}
+
+bool weir__text_same_letters(const char *text, const char *other, size_t len)
+{
+  size_t at = 0;
+  for (; len - at > 8; at += 8)
+    if (!same_letters(load(text + at, 8), load(other + at, 8)))
+      return false;
+  if (len >= 8) /* the last word may overlap the one before */
+    return same_letters(load(text + len - 8, 8), load(other + len - 8, 8));
+  if (len >= 4)
+    return same_letters(load(text, 4), load(other, 4)) &&
+           same_letters(load(text + len - 4, 4), load(other + len - 4, 4));
+  for (; at < len; at++)
+    if (!same_letters((unsigned char)text[at], (unsigned char)other[at]))
       return false;
   return true;
 }

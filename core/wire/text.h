@@ -36,7 +36,12 @@ struct weir_slice weir__text_trim(struct weir_slice text);
 
 /* Whether two texts are the same, byte by byte or but for the case of ASCII letters. */
 bool weir__text_equal(struct weir_slice text, const char *other);
-bool weir__text_equal_nocase(struct weir_slice text, struct weir_slice other);
+bool weir__text_same_letters(const char *text, const char *other, size_t len);
+
+static inline bool weir__text_equal_nocase(struct weir_slice text, struct weir_slice other)
+{
+  return text.len == other.len && weir__text_same_letters(text.data, other.data, text.len);
+}
 
 #ifdef __cplusplus
 }
