@@ -152,8 +152,10 @@ static inline void set_bits(struct weir__source *source, uint32_t events)
     source->readable = 1;
   if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
     source->writable = 1;
-  if (__builtin_expect(events & ends, 0))
+  if (__builtin_expect(events & ends, 0)) {
     source->exhaust = 1;
+    source->hung |= (events & EPOLLHUP) != 0;
+  }
 }
 
 /* Handles a batch in two passes, so that all that its handlers cause leaves in one flush. A handler

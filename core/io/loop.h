@@ -50,7 +50,8 @@ struct weir__source {
       readable : 1; /* sticky: a read may give something; cleared by EAGAIN or a short read alone */
   uint32_t
       writable : 1; /* sticky: a send may take something; cleared by EAGAIN or a short send alone */
-  uint32_t ending : 1; /* the end follows what is sent: TCP may hold the last bytes for its FIN */
+  uint32_t hung : 1;    /* both directions ended, or the connection was reset */
+  uint32_t ending : 1;  /* the end follows what is sent: TCP may hold the last bytes for its FIN */
   uint32_t exhaust : 1; /* FIN, error or urgent data were seen: only 0 or EAGAIN ends reading, not a
                            short read */
 };

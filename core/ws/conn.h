@@ -96,6 +96,7 @@ struct weir_conn {
   uint32_t routed : 1;     /* route is valid */
   uint32_t served : 1;     /* HTTP: a request was answered on it */
   uint32_t own_protocol : 1;
+  uint32_t heard_all : 1; /* the peer's Close frame came */
 
   /* cold */
   char *protocol; /* the route's own string, or with own_protocol a block of the pool */

@@ -97,6 +97,7 @@ void weir__conn_peer_closed(struct weir_conn *c, const unsigned char *payload, s
   }
   text.data = reason;
   bool answer = c->state == WEIR__CONN_OPEN;
+  c->heard_all = 1;
   c->state = WEIR__CONN_LINGER; /* on_close sends in vain */
   tell_closed(c, code, text);
   if (answer && queue_close(c, code == WEIR__CLOSE_NO_STATUS ? 0 : code, NULL, 0) != 0)

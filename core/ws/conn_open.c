@@ -17,10 +17,18 @@ static struct weir_conn *conn_of(struct weir__source *source)
   return (struct weir_conn *)source;
 }
 
+/* Both sides have said all and ended: there is nothing to read but the end itself. */
+static bool is_over(const struct weir_conn *c)
+{
+  return c->stream.source.hung && c->heard_all && c->fin_sent;
+}
+
 static void conn_ready(struct weir__source *source)
 {
   struct weir_conn *c = conn_of(source);
-  if (!c->close_due)
+  if (is_over(c))
+    weir__conn_end(c);
+  else if (!c->close_due)
     weir__conn_read(c);
 }
 

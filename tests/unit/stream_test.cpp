@@ -220,4 +220,15 @@ TEST_F(stream, sends_the_end_along_with_the_last_bytes)
   EXPECT_EQ(recv(peer, &byte, 1, 0), 0);
 }
 
+TEST_F(stream, is_hung_when_both_directions_ended)
+{
+  shutdown(peer, SHUT_WR);
+  weir_loop_step(loop, 1000);
+  EXPECT_TRUE(s.source.exhaust);
+  EXPECT_FALSE(s.source.hung);
+  EXPECT_EQ(s.ops->shutdown(&s, &fake.sys), 0);
+  weir_loop_step(loop, 1000);
+  EXPECT_TRUE(s.source.hung);
+}
+
 } // namespace
