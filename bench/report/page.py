@@ -61,17 +61,22 @@ def style():
 
 
 def target_bar(row):
-    """Reached against target, a tick at one third of the way, so that a miss has room."""
+    """Reached against target, from zero; what is beyond the scale is written."""
     if row.share is None:
         return ""
-    place = linear(0, 1.6, 2, 118)
-    reached, c = place(min(row.share, 1.6)), "s-weir" if row.state == "met" else row.state
+    place = linear(0, 2, 2, 118)
+    c = "s-weir" if row.state == "met" else row.state
+    mark = f'<circle cx="{short(place(row.share))}" cy="6" r="4" class="{c}" ' \
+        f'fill="{"var(--c)" if c == "s-weir" else "currentColor"}"/>'
+    if row.share > 2:
+        mark = f'<text x="118" y="10" text-anchor="end" class="beyond {c}">' \
+            f"{row.share:.1f} × →</text>"
     hint = f"{row.share:.0%} of the target"
     return (f'<svg viewBox="0 0 120 12" role="img" aria-label="{hint}"><title>{hint}</title>'
-            f'<line class="axis" x1="2" x2="118" y1="6" y2="6" opacity=".4"/>'
+            f'<line class="axis" x1="2" x2="{118 if row.share <= 2 else 76}" y1="6" y2="6" '
+            f'opacity=".4"/>'
             f'<line class="target" x1="{short(place(1))}" x2="{short(place(1))}" y1="0" y2="12"/>'
-            f'<circle cx="{short(reached)}" cy="6" r="4" class="{c}" '
-            f'fill="{"var(--c)" if c == "s-weir" else "currentColor"}"/></svg>')
+            f"{mark}</svg>")
 
 
 def target_table(found):
