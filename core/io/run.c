@@ -62,7 +62,8 @@ int weir__run_add(struct weir__run *run, struct weir__pool *pool, const void *ke
     return -ENOMEM;
   struct weir__share *share = run->share;
   unsigned char *to = (unsigned char *)share + share->used;
-  memcpy(to, header.iov_base, header.iov_len);
+  if (header.iov_len > 0)
+    memcpy(to, header.iov_base, header.iov_len);
   if (data.iov_len > 0)
     memcpy(to + header.iov_len, data.iov_base, data.iov_len);
   *part = (struct weir__part){share, share->used, len};
