@@ -18,6 +18,16 @@ void *weir__mem_alloc(struct weir__mem *mem, size_t size)
   return memory;
 }
 
+void weir__mem_adopt(struct weir__mem *mem, size_t size)
+{
+  count(mem, size);
+}
+
+void weir__mem_disown(struct weir__mem *mem, size_t size)
+{
+  count(mem, (size_t)0 - size);
+}
+
 void *weir__mem_zalloc(struct weir__mem *mem, size_t size)
 {
   void *memory = weir__mem_alloc(mem, size);

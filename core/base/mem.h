@@ -21,6 +21,10 @@ void *weir__mem_zalloc(struct weir__mem *mem, size_t size);
 /* Gives a block back, with the size it was asked for; NULL is allowed. */
 void weir__mem_free(struct weir__mem *mem, void *memory, size_t size);
 
+/* A block that was not counted, or is not to be any more, joins and leaves the count. */
+void weir__mem_adopt(struct weir__mem *mem, size_t size);
+void weir__mem_disown(struct weir__mem *mem, size_t size);
+
 /* A block of new_size that begins with the old one's bytes, which is freed; NULL, the old one kept,
  * when there is none. Grows only. */
 void *weir__mem_grow(struct weir__mem *mem, void *memory, size_t old_size, size_t new_size);

@@ -24,8 +24,18 @@ void weir__pool_init(struct weir__pool *pool, struct weir__mem *mem)
   *pool = (struct weir__pool){.mem = mem};
 }
 
+static void free_large(struct weir__pool *pool)
+{
+  while (pool->large_count > 0) {
+    const struct weir__large *last = &pool->large[--pool->large_count];
+    weir__mem_free(pool->mem, last->block, last->size);
+  }
+  pool->large_bytes = 0;
+}
+
 void weir__pool_fini(struct weir__pool *pool)
 {
+  free_large(pool);
   for (unsigned class = 0; class < WEIR__POOL_CLASSES; class ++) {
     struct kept *kept = pool->free[class];
     while (kept != NULL) {
@@ -71,4 +81,40 @@ void weir__pool_put(struct weir__pool *pool, void *buffer, size_t size)
   kept->next = pool->free[class];
   pool->free[class] = kept;
   pool->kept[class] += class_size(class);
+}
+
+void *weir__pool_take_large(struct weir__pool *pool, size_t want, size_t *got)
+{
+  for (size_t i = pool->large_count; i-- > 0;) {
+    const struct weir__large found = pool->large[i];
+    if (found.size < want || found.size / 2 > want)
+      continue;
+    pool->large[i] = pool->large[--pool->large_count];
+    pool->large_bytes -= found.size;
+    pool->large_used = true;
+    weir__mem_disown(pool->mem, found.size);
+    *got = found.size;
+    return found.block;
+  }
+  *got = want;
+  return pool->mem->sys->alloc(pool->mem->sys, want);
+}
+
+bool weir__pool_keep_large(struct weir__pool *pool, void *block, size_t size)
+{
+  if (size < WEIR__POOL_LARGE || size > WEIR__POOL_LARGE_KEEP - pool->large_bytes ||
+      pool->large_count == WEIR__POOL_LARGE_COUNT)
+    return false;
+  pool->large[pool->large_count++] = (struct weir__large){block, size};
+  pool->large_bytes += size;
+  pool->large_used = true;
+  weir__mem_adopt(pool->mem, size);
+  return true;
+}
+
+void weir__pool_age(struct weir__pool *pool)
+{
+  if (!pool->large_used)
+    free_large(pool);
+  pool->large_used = false;
 }

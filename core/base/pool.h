@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -14,11 +16,23 @@ enum {
   WEIR__POOL_MIN = 64,
   WEIR__POOL_CLASSES = 13, /* 64 B .. 256 KiB */
   WEIR__POOL_MAX = WEIR__POOL_MIN << (WEIR__POOL_CLASSES - 1),
-  WEIR__POOL_KEEP = 1 << 20 /* bytes kept per class at most */
+  WEIR__POOL_KEEP = 1 << 20, /* bytes kept per class at most */
+
+  WEIR__POOL_LARGE = 64 << 10,     /* what a large block has at least, */
+  WEIR__POOL_LARGE_KEEP = 8 << 20, /* bytes of them kept at most */
+  WEIR__POOL_LARGE_COUNT = 8       /* and how many */
+};
+
+struct weir__large {
+  void *block;
+  size_t size;
 };
 
 struct weir__pool {
   struct weir__mem *mem;
+  struct weir__large large[WEIR__POOL_LARGE_COUNT]; /* the first large_count of them */
+  size_t large_count, large_bytes;
+  bool large_used;                 /* one was taken or kept since weir__pool_age */
   void *free[WEIR__POOL_CLASSES];  /* singly linked through their first word */
   size_t kept[WEIR__POOL_CLASSES]; /* bytes on each list */
 };
@@ -32,6 +46,18 @@ void *weir__pool_get(struct weir__pool *pool, size_t want, size_t *got);
 
 /* Gives a buffer back with the size that got said or the one that was wanted; NULL is allowed. */
 void weir__pool_put(struct weir__pool *pool, void *buffer, size_t size);
+
+/* Large blocks, which belong to whoever has them and count for nobody, stay with a loop for a while
+ * after their use: the C library would give them back to the system, and each new one would cost a
+ * page fault every 4 KiB. Takes one of at least want bytes and at most twice as many, from the
+ * seam when none is kept; NULL when there is no memory. */
+void *weir__pool_take_large(struct weir__pool *pool, size_t want, size_t *got);
+
+/* Keeps a block of the pool's seam; false when there is no room: it still is the caller's. */
+bool weir__pool_keep_large(struct weir__pool *pool, void *block, size_t size);
+
+/* Gives all of them back, if none was taken or kept since this was called last. */
+void weir__pool_age(struct weir__pool *pool);
 
 #ifdef __cplusplus
 }

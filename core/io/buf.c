@@ -13,6 +13,31 @@ struct weir__buf *weir__buf_new(const struct weir__sys *sys, uint32_t room, size
   return buf;
 }
 
+struct weir__buf *weir__buf_take(struct weir__pool *pool, uint32_t room, size_t capacity)
+{
+  const size_t most = PTRDIFF_MAX - sizeof(struct weir__buf) - room;
+  if (capacity > most || sizeof(struct weir__buf) + room + capacity < WEIR__POOL_LARGE)
+    return weir__buf_new(pool->mem->sys, room, capacity);
+  size_t size;
+  struct weir__buf *buf = weir__pool_take_large(pool, sizeof *buf + room + capacity, &size);
+  if (buf != NULL)
+    *buf = (struct weir__buf){.sys = pool->mem->sys,
+                              .refs = 1,
+                              .begin = room,
+                              .end = room,
+                              .capacity = size - sizeof *buf};
+  return buf;
+}
+
+void weir__buf_give(struct weir__pool *pool, struct weir__buf *buf)
+{
+  if (buf == NULL || __atomic_fetch_sub(&buf->refs, 1, __ATOMIC_ACQ_REL) != 1)
+    return;
+  const struct weir__sys *sys = buf->sys;
+  if (sys != pool->mem->sys || !weir__pool_keep_large(pool, buf, sizeof *buf + buf->capacity))
+    sys->free(sys, buf);
+}
+
 struct weir__buf *weir__buf_grow(struct weir__buf *buf, size_t capacity)
 {
   if (capacity > PTRDIFF_MAX - sizeof(struct weir__buf))

@@ -3,7 +3,7 @@
 #ifndef WEIR_IO_BUF_H
 #define WEIR_IO_BUF_H
 
-#include "base/sys.h"
+#include "base/pool.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +23,11 @@ struct weir__buf {
 /* A buffer with one reference and begin and end at room, so that a header can be put in front
  * later; NULL when there is no memory or room + capacity does not fit. */
 struct weir__buf *weir__buf_new(const struct weir__sys *sys, uint32_t room, size_t capacity);
+
+/* The same on a loop, where large blocks stay for a while: gives one reference back, the last of
+ * them leaving the block with the loop, and takes a buffer of at least the capacity. */
+struct weir__buf *weir__buf_take(struct weir__pool *pool, uint32_t room, size_t capacity);
+void weir__buf_give(struct weir__pool *pool, struct weir__buf *buf);
 
 /* The same with the field capacity raised to this, its bytes kept, for the sole owner of the only
  * reference; NULL, the old one kept, when there is no memory. */

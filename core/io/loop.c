@@ -261,6 +261,14 @@ static __attribute__((noinline)) int run_later(struct weir_loop *loop)
   return handled;
 }
 
+static __attribute__((noinline)) void age_pool(struct weir_loop *loop)
+{
+  if (loop->now_ms - loop->pool_aged_ms < WEIR__LARGE_MS)
+    return;
+  loop->pool_aged_ms = loop->now_ms;
+  weir__pool_age(&loop->pool);
+}
+
 /* All but events. Most turns have nothing of it, so each is looked for before it is called. */
 static inline int run_the_rest(struct weir_loop *loop)
 {
@@ -279,6 +287,8 @@ static inline int run_the_rest(struct weir_loop *loop)
     handled += run_later(loop);
   if (loop->graveyard != NULL)
     weir__loop_reclaim_buried(loop);
+  if (loop->pool.large_count > 0)
+    age_pool(loop);
   return handled;
 }
 

@@ -72,6 +72,7 @@ enum {
   WEIR__RECEIVE_BYTES = 128 << 10, /* the receive buffer */
   WEIR__RECEIVE_SLACK = 64,        /* readable bytes behind it */
   WEIR__SCRATCH_BYTES = 64 << 10,  /* for gathering small pieces */
+  WEIR__LARGE_MS = 500, /* how long the pool keeps large blocks that nobody uses, twice at most */
   WEIR__SLICE_MIN_NS = 100 * 1000, /* how long the queue later may run in one turn */
   WEIR__SLICE_MAX_NS = 500 * 1000,
   WEIR__SLICE_CHECK = 4 /* sources between two looks at the clock */
@@ -83,6 +84,7 @@ struct weir_loop {
   struct weir__mem mem; /* mem.sys is the loop's seam */
   struct weir__pool pool;
   uint64_t now_ns, now_ms;      /* read once a turn and between slices */
+  uint64_t pool_aged_ms;        /* when the pool's large blocks were last looked at */
   struct weir__source *current; /* whose ready or work runs now */
   struct weir__queue again, later;
   struct weir__queue batch; /* of one of them, being worked off */

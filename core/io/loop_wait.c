@@ -27,6 +27,8 @@ static uint64_t next_deadline_ns(struct weir_loop *loop)
     uint64_t timer_ms = weir__timers_next(&loop->timers);
     ms = timer_ms < ms ? timer_ms : ms;
   }
+  if (loop->pool.large_count > 0 && loop->pool_aged_ms + WEIR__LARGE_MS < ms)
+    ms = loop->pool_aged_ms + WEIR__LARGE_MS;
   return ms > UINT64_MAX / NS_PER_MS ? UINT64_MAX : ms * NS_PER_MS;
 }
 

@@ -29,7 +29,7 @@ struct weir__share *weir__share_new(struct weir__pool *pool, struct weir__buf *b
 
 static void share_free(struct weir__pool *pool, struct weir__share *share)
 {
-  weir__buf_unref(share->buf);
+  weir__buf_give(pool, share->buf);
   weir__pool_put(pool, share, share->size);
 }
 

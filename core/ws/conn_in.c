@@ -39,7 +39,8 @@ void weir__conn_drop_inbox(struct weir_conn *c)
   if (c->inbox == NULL)
     return;
   drop_stash(c);
-  weir_frame_unref(c->inbox->message);
+  if (c->inbox->message != NULL)
+    weir__buf_give(&weir__conn_loop(c)->pool, &c->inbox->message->buf);
   weir__pool_put(&weir__conn_loop(c)->pool, c->inbox, sizeof *c->inbox);
   c->inbox = NULL;
 }
@@ -119,8 +120,9 @@ static int assemble(struct weir_conn *c, const struct weir__event *event)
   if (in == NULL)
     return -ENOMEM;
   if (in->message == NULL) {
+    size_t room = room_for(0, event) + WEIR__PARSER_SLACK;
     in->message =
-        weir__frame_open(weir__conn_loop(c)->mem.sys, room_for(0, event) + WEIR__PARSER_SLACK);
+        (struct weir_frame *)weir__buf_take(&weir__conn_loop(c)->pool, WEIR__FRAME_ROOM, room);
     if (in->message == NULL)
       return -ENOMEM;
   }
@@ -152,7 +154,7 @@ static void deliver_assembled(struct weir_conn *c, const struct weir__route *rou
                                        .last = 1,
                                        .frame = frame};
   deliver(c, route, &message);
-  weir_frame_unref(frame);
+  weir__buf_give(&weir__conn_loop(c)->pool, &frame->buf);
 }
 
 static void take_data(struct weir_conn *c, const struct weir__route *route,

@@ -150,4 +150,62 @@ TEST(mem, counts_what_is_held)
   EXPECT_EQ(fake.live, 0u);
 }
 
+// Large blocks belong to who has them; the pool only lets them be used again, for a while.
+TEST(pool_large, keeps_blocks_for_the_next_of_about_their_size)
+{
+  sys_fake fake;
+  weir__mem mem{&fake.sys, 0};
+  weir__pool pool;
+  weir__pool_init(&pool, &mem);
+  size_t size = 0, again = 0;
+  void *block = weir__pool_take_large(&pool, 1 << 20, &size);
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(size, size_t{1} << 20);
+  EXPECT_EQ(mem.bytes, 0u) << "the taker's own";
+  ASSERT_TRUE(weir__pool_keep_large(&pool, block, size));
+  EXPECT_EQ(mem.bytes, size);
+  for (size_t want : {(size_t{1} << 20) + 1, (size_t{1} << 19) - 1}) {
+    void *other = weir__pool_take_large(&pool, want, &again);
+    EXPECT_NE(other, block);
+    EXPECT_EQ(again, want);
+    fake.sys.free(&fake.sys, other);
+  }
+  EXPECT_EQ(weir__pool_take_large(&pool, size_t{1} << 19, &again), block);
+  EXPECT_EQ(again, size);
+  EXPECT_EQ(mem.bytes, 0u);
+  EXPECT_TRUE(weir__pool_keep_large(&pool, block, size));
+  weir__pool_fini(&pool);
+  EXPECT_EQ(mem.bytes, 0u);
+  EXPECT_EQ(fake.live, 0u);
+}
+
+TEST(pool_large, keeps_no_more_than_its_bounds)
+{
+  sys_fake fake;
+  weir__mem mem{&fake.sys, 0};
+  weir__pool pool;
+  weir__pool_init(&pool, &mem);
+  auto keeps = [&](size_t size) {
+    void *block = fake.sys.alloc(&fake.sys, size);
+    bool kept = weir__pool_keep_large(&pool, block, size);
+    if (!kept)
+      fake.sys.free(&fake.sys, block);
+    return kept;
+  };
+  EXPECT_FALSE(keeps(WEIR__POOL_LARGE - 1));
+  EXPECT_FALSE(keeps(WEIR__POOL_LARGE_KEEP + 1));
+  EXPECT_TRUE(keeps(WEIR__POOL_LARGE_KEEP - WEIR__POOL_LARGE));
+  EXPECT_FALSE(keeps(WEIR__POOL_LARGE + 1));
+  EXPECT_TRUE(keeps(WEIR__POOL_LARGE));
+  weir__pool_age(&pool); // they were kept since the last time
+  EXPECT_EQ(mem.bytes, size_t{WEIR__POOL_LARGE_KEEP});
+  weir__pool_age(&pool);
+  EXPECT_EQ(mem.bytes, 0u);
+  for (int i = 0; i < WEIR__POOL_LARGE_COUNT; i++)
+    EXPECT_TRUE(keeps(WEIR__POOL_LARGE));
+  EXPECT_FALSE(keeps(WEIR__POOL_LARGE));
+  weir__pool_fini(&pool);
+  EXPECT_EQ(fake.live, 0u);
+}
+
 } // namespace
