@@ -181,6 +181,8 @@ run([
     ("weir-bench: closed", mode, "echo", "/", "closed --in-flight 3", True),
     ("weir-bench: rate", mode, "echo", "/", "rate --rate 500", True),
     ("weir-bench: broadcast", mode, "all", "/", "broadcast", True),
+    ("weir-bench: broadcast, begun apart", mode, "all", "/",
+     "broadcast --in-flight 4 --apart", True),
     ("weir-bench: broadcast at a rate", mode, "all", "/", "broadcast --rate 50", True),
     ("weir-bench: slow", mode, "all", "/", "slow --stall 0.1 --slow 50", True),
     ("weir-bench: bystander", mode, "chat", "/all", "bystander --rate 100 --side-path /", True),

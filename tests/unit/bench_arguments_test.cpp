@@ -49,6 +49,7 @@ TEST(BenchArguments, HaveDefaults)
   EXPECT_STREQ(s.mode->name, "closed");
   EXPECT_EQ(s.connections, 100u);
   EXPECT_EQ(s.in_flight, 1u);
+  EXPECT_FALSE(s.apart);
   EXPECT_EQ(s.size, 64u);
   EXPECT_EQ(s.kind, KIND_BINARY);
   EXPECT_EQ(s.fragments, 1u);

@@ -52,6 +52,8 @@ static const struct option options[] = {
      .initial = "1", .uses = MODE_PAYLOAD},
     {"in-flight", "N", "messages of a connection that await answers", COUNT, FIELD(in_flight),
      .least = 1, .most = 65536, .initial = "1", .uses = MODE_IN_FLIGHT},
+    {"apart", NULL, "the first of them begin apart, not together", FLAG, FIELD(apart),
+     .uses = MODE_APART},
     {"rate", "N", "messages or connections a second; a ramp begins there", REAL, FIELD(rate),
      .least = 0.001, .most = 1e9, .uses = MODE_RATE},
     {"bound", "US", "the p99 in microseconds that is too much", REAL, FIELD(bound_us), .least = 1,

@@ -14,7 +14,8 @@ struct party {
 
 struct broadcast {
   uint64_t mask;
-  uint64_t sent; /* atomic: all that the sender will have sent; UINT64_MAX: not known yet */
+  uint64_t sent;  /* atomic: all that the sender will have sent; UINT64_MAX: not known yet */
+  uint64_t begun; /* --apart: how many the sender may send until the first is complete */
   struct party parties[];
 };
 
@@ -36,6 +37,7 @@ int broadcast_prepare(struct load *load)
     return -ENOMEM;
   broadcast->mask = ring - 1;
   broadcast->sent = UINT64_MAX;
+  broadcast->begun = 1;
   for (unsigned i = 0; i < load->worker_count; i++) {
     uint32_t *rings = (uint32_t *)&broadcast->parties[load->worker_count];
     broadcast->parties[i].got = rings + i * ring;
@@ -58,7 +60,8 @@ static void go(struct load *load)
   }
   if (!sender->worker->running || sender->state != CLIENT_OPEN || complete == UINT64_MAX)
     return;
-  sender->allowed = complete + load->settings->in_flight;
+  bool beginning = load->settings->apart && complete == 0;
+  sender->allowed = complete + (beginning ? broadcast->begun : load->settings->in_flight);
   weir__loop_again(sender->worker->loop, &sender->stream.source);
 }
 
@@ -86,6 +89,21 @@ static void complete(struct worker *worker)
     weir__loop_interrupt(worker->load->workers[0].loop, &worker->load->workers[0].told);
 }
 
+/* Messages that begin together are answered together, and so are those that follow them, for ever:
+ * no server could show whether it joins what comes apart. So each of the first goes when its share
+ * of the sender's thread's receivers has the one before. */
+static void begin_next(struct worker *worker, uint64_t seq)
+{
+  struct broadcast *broadcast = worker->load->shared;
+  const struct party *party = &broadcast->parties[worker->index];
+  uint64_t window = worker->load->settings->in_flight;
+  if (worker->index != 0 || party->complete > 0 || broadcast->begun >= window ||
+      seq + 1 != broadcast->begun || party->got[seq] * window < party->live)
+    return;
+  broadcast->begun++;
+  go(worker->load);
+}
+
 void broadcast_receive(struct client *client, uint64_t seq)
 {
   struct broadcast *broadcast = client->worker->load->shared;
@@ -93,8 +111,11 @@ void broadcast_receive(struct client *client, uint64_t seq)
   bool completes = false;
   if (!client->gates)
     return;
-  for (; client->tallied <= seq; client->tallied++)
+  for (; client->tallied <= seq; client->tallied++) {
     completes |= ++party->got[client->tallied & broadcast->mask] >= party->live;
+    if (client->worker->load->settings->apart)
+      begin_next(client->worker, client->tallied);
+  }
   if (completes)
     complete(client->worker);
 }

@@ -70,6 +70,7 @@ static void settings(struct csv *csv, const struct settings *s)
   text(csv, "mode", s->mode->name);
   count(csv, "connections", s->connections);
   count(csv, "in_flight", s->in_flight);
+  count(csv, "apart", s->apart);
   count(csv, "size", s->size);
   text(csv, "kind", kind_name(s->kind));
   count(csv, "fragments", s->fragments);

@@ -93,6 +93,7 @@ static void settings(struct json *json, const struct settings *s)
   begin(json, "settings", '{');
   count(json, "connections", s->connections);
   count(json, "in_flight", s->in_flight);
+  count(json, "apart", s->apart);
   count(json, "size", s->size);
   text(json, "kind", kind_name(s->kind));
   count(json, "fragments", s->fragments);

@@ -12,7 +12,7 @@ const struct mode modes[] = {
     {"ramp", "echo at rising rates, from --rate on, up to the highest within --bound", "answers",
      MODE_RATE | MODE_PAYLOAD | MODE_BOUND, run_ramp},
     {"broadcast", "one sends, all receive; at --rate, or --in-flight at a time", "deliveries",
-     MODE_RATE | MODE_IN_FLIGHT | MODE_PAYLOAD, run_broadcast},
+     MODE_RATE | MODE_IN_FLIGHT | MODE_PAYLOAD | MODE_APART, run_broadcast},
     {"slow", "the same, while --slow percent do not read for --stall seconds", "deliveries",
      MODE_RATE | MODE_IN_FLIGHT | MODE_PAYLOAD | MODE_STALL, run_slow},
     {"bystander", "echo on --side-path while one sends to all at --rate", "answers",

@@ -17,7 +17,8 @@ enum mode_uses {
   MODE_LIFETIME = 1 << 4,
   MODE_STALL = 1 << 5, /* --stall --slow */
   MODE_BOUND = 1 << 6, /* --bound, in microseconds */
-  MODE_SIDE = 1 << 7   /* --side-path, "/" when not given */
+  MODE_SIDE = 1 << 7,  /* --side-path, "/" when not given */
+  MODE_APART = 1 << 8  /* --apart */
 };
 
 struct load; /* of load.h */

@@ -23,6 +23,7 @@ struct settings {
   unsigned connections;
   unsigned in_flight; /* messages of a connection that wait for their answers; of a broadcast, those
                          that not all receivers have yet */
+  bool apart;         /* broadcast: the first in_flight messages do not begin together */
   size_t size;        /* payload bytes of a message */
   enum kind kind;     /* what the payload is made of */
   unsigned fragments; /* frames of a message */

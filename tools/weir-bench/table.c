@@ -16,7 +16,7 @@ static void write_asked(FILE *out, const struct result *result)
   fprintf(out, "%s %s\n  %s connection%s", s->mode->name, s->url, word_count(s->connections).text,
           plural(s->connections));
   if ((s->mode->uses & MODE_IN_FLIGHT) != 0)
-    fprintf(out, ", %s in flight", word_count(s->in_flight).text);
+    fprintf(out, ", %s in flight%s", word_count(s->in_flight).text, s->apart ? " apart" : "");
   if ((s->mode->uses & MODE_PAYLOAD) != 0)
     fprintf(out, ", %s B of %s", word_count(s->size).text, kind_name(s->kind));
   if (s->fragments > 1)

@@ -23,12 +23,12 @@ def echo(name, title, *options, connections=100):
                  ("closed", "--connections", str(connections), *options))
 
 
-def broadcast(kind, mode, title, size, window):
+def broadcast(kind, mode, title, size, window, apart=False):
     sizes = {"64": "64 B", "1k": "1 KiB"}
-    return Point(f"{kind}-{size}-w{window}",
-                 f"{title} {sizes[size]} to 1,000, {window} outstanding", mode,
-                 ("broadcast", "--connections", "1000", "--size", size.upper(), "--in-flight",
-                  str(window)), PER_DELIVERY)
+    return Point(f"{kind}-{size}-w{window}{'-apart' if apart else ''}",
+                 f"{title} {sizes[size]} to 1,000, {window} outstanding{' apart' if apart else ''}",
+                 mode, ("broadcast", "--connections", "1000", "--size", size.upper(),
+                        "--in-flight", str(window), *(["--apart"] if apart else [])), PER_DELIVERY)
 
 
 POINTS = (
@@ -42,6 +42,7 @@ POINTS = (
           PER_CONNECTION),
     *(broadcast("broadcast", "all", "Publish", size, window)
       for size in ("64", "1k") for window in (2, 32)),
+    *(broadcast("broadcast", "all", "Publish", size, 2, True) for size in ("64", "1k")),
     *(broadcast("loop", "loop", "A send for each of a list:", size, 32) for size in ("64", "1k")),
 )
 
