@@ -231,7 +231,7 @@ $(BENCH_BIN): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIB) | need-dev
 .PHONY: bench benches
 benches: $(BENCH_BIN)
 bench: benches
-	@set -e; for b in $(BENCH_BIN); do $$b $(BENCH_FLAGS); done
+	@set -e; for b in $(BENCH_BIN); do $$b --benchmark_out=$$b.json $(BENCH_FLAGS); done
 
 # Instructions per message by callgrind; INSTRUCTIONS passes points and --functions N.
 .PHONY: bench-instructions

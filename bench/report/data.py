@@ -5,11 +5,10 @@ import os
 
 # File: the command that makes it.
 SOURCES = {"peers": "make bench-peers", "growth": "make bench-growth",
-           "instructions": "make bench-instructions"}
+           "instructions": "make bench-instructions", "layer_bench": "make bench"}
 
-NAMES = {"weir": "weir", "weir2": "weir again", "weir_cpp": "weir, C++", "weir_unix": "weir, unix",
-         "uws": "uWebSockets", "raw": "raw epoll", "bun": "Bun", "lws": "libwebsockets",
-         "beast": "Beast", "ws": "ws", "websockets": "websockets", "socketio": "Socket.IO"}
+NAMES = {"weir": "weir", "weir2": "weir again", "uws": "uWebSockets", "raw": "raw epoll", "bun": "Bun",
+         "lws": "libwebsockets", "beast": "Beast", "ws": "ws", "websockets": "websockets", "socketio": "Socket.IO"}
 
 # Light and dark: one colour for each server, wherever it is drawn.
 COLOURS = {"weir": ("#0a58b0", "#78b7ff"), "uws": ("#bb4d00", "#ff9a52"),
@@ -41,8 +40,8 @@ def name_of(server):
 
 
 def colour_of(server):
-    """The colour's name: copies and layers of weir share weir's."""
-    family = server.split("_")[0].rstrip("2")
+    """The colour's name: the copy of weir shares weir's."""
+    family = "weir" if server == "weir2" else server
     return family if family in COLOURS else "other"
 
 

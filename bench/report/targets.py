@@ -1,7 +1,7 @@
 """The targets, and what of them was reached: each a row of the page's first table."""
 from collections import namedtuple
 
-from data import bytes_text, digits, part, ratio_text
+from data import bytes_text, digits, median, part, ratio_text
 
 # state: met, missed, unreliable or unmeasured. share: reached / target, for the drawing.
 Row = namedtuple("Row", "work target reached state share note")
@@ -23,7 +23,6 @@ RATIOS = {
     "broadcast-1k-w32": ("broadcast 1 KiB to 1,000, 32 outstanding", .60),
     "loop-64-w32": ("a loop of sends, 64 B, 32 outstanding", .06),
     "loop-1k-w32": ("a loop of sends, 1 KiB, 32 outstanding", .06),
-    "broadcast-compressed": ("compressed broadcast of 1 KiB JSON", .20),
 }
 AT_THE_FLOOR = ("echo-64", "echo-1k")
 STUCK_BYTES, STUCK_MS = 10e6, 5
@@ -32,7 +31,6 @@ IDLE_BYTES, SUBSCRIBED_BYTES = 160, 240
 BUSY_POLL = .65
 FLAT = .15
 LAYER = 1.03
-UNIX = .35
 
 
 def row(work, target, value, write, doubt=None, allowed=None):
@@ -85,11 +83,9 @@ def other_rows(found):
     poll = part(found, "peers", "busy_poll") or {}
     yield row("round trip with busy_poll, to blocking", BUSY_POLL,
               quotient(poll.get("busy_us"), poll.get("blocking_us")), ratio_text)
-    point = (part(found, "peers", "points") or {}).get("echo-64")
-    for work, target, server in (("echo over a unix socket, to TCP", UNIX, "weir_unix"),
-                                 ("the C++ layer, to C", LAYER, "weir_cpp")):
-        yield row(work, target, quotient(of_server(point, server, "median"),
-                                         of_server(point, "weir", "median")), ratio_text)
+    layer = part(found, "layer_bench", "benchmarks") or []
+    yield row("dispatch by the C++ layer, to C", LAYER,
+              quotient(run_ns(layer, "dispatch_cpp"), run_ns(layer, "dispatch_c")), ratio_text)
     for loops, flat in sorted((part(found, "growth", "flat") or {}).items()):
         if loops != "raw":
             yield row(f"echo at 10 to most connections, {loops} loop{'s' * (loops != '1')}: "
@@ -97,6 +93,12 @@ def other_rows(found):
     for loops, flat in sorted((part(found, "growth", "over_floor") or {}).items()):
         yield row(f"… as ratios to raw epoll at each count, {loops} loop{'s' * (loops != '1')}",
                   1 + FLAT, flat, ratio_text)
+
+
+def run_ns(runs, name):
+    """The median of a benchmark's repetitions; None when it was not run."""
+    times = [r["cpu_time"] for r in runs if r["run_type"] == "iteration" and r["run_name"] == name]
+    return median(times) if times else None
 
 
 def instruction_rows(points):
