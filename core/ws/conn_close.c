@@ -130,6 +130,7 @@ static void close_soon(struct weir_conn *c, int code)
 
 void weir__conn_fail_later(struct weir_conn *c, int code)
 {
+  weir__count(&c->shard->counters.failed, 1);
   weir__conn_drop_unsent(c);
   close_soon(c, code);
 }

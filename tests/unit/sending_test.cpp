@@ -314,6 +314,7 @@ TEST_F(sending, FullQueueCloses)
   EXPECT_TRUE(at.until([&] { return !closes.empty(); }));
   EXPECT_EQ(errors, std::vector<int>{-ENOBUFS});
   EXPECT_EQ(closes, std::vector<int>{1008});
+  EXPECT_EQ(at.counters().failed, 1u);
   client.stall(false);
   expect_filling(client); /* what was begun is whole, and nothing else comes but the Close frame */
   frame last = at.next(client);
