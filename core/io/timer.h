@@ -1,6 +1,6 @@
 /* User timers, exact to 1 ms: a hierarchical timing wheel of intrusive nodes. Pure but for its
  * caller's clock: advanced by hand, so it runs as well in a test. Adding, removing and firing are
- * O(1). */
+ * O(1), and timers move from coarse slots to fine ones in bounded batches. */
 #ifndef WEIR_IO_TIMER_H
 #define WEIR_IO_TIMER_H
 
@@ -12,7 +12,11 @@
 extern "C" {
 #endif
 
-enum { WEIR__TIMER_LEVELS = 11, WEIR__TIMER_SLOTS = 64 }; /* 6 bits a level: any 64-bit time */
+enum {
+  WEIR__TIMER_LEVELS = 13, /* of 5 bits: any 64-bit time */
+  WEIR__TIMER_SLOTS = 64,
+  WEIR__TIMER_BATCH = 1024, /* moved at a time, a level: the most that each ms may cost */
+};
 
 struct weir__timer {
   struct weir__link link;
@@ -45,7 +49,7 @@ struct weir__timer *weir__timers_take(struct weir__timers *timers);
 
 /* How long to sleep: a time after now_ms and at most the earliest timer's; UINT64_MAX without
  * timers, now_ms when one is due already. It may be early, once per level that the timer has still
- * to come down: the caller then advances and asks again. */
+ * to come down and for each batch that moves with it: the caller then advances and asks again. */
 uint64_t weir__timers_next(const struct weir__timers *timers);
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
@@ -177,7 +178,7 @@ protected:
     uint64_t first = added.begin()->first.first;
     ASSERT_GT(next, now);
     ASSERT_LE(next, first);
-    if (first / WEIR__TIMER_SLOTS == now / WEIR__TIMER_SLOTS) {
+    if (first / (WEIR__TIMER_SLOTS / 2) == now / (WEIR__TIMER_SLOTS / 2)) {
       ASSERT_EQ(next, first);
     }
   }
@@ -197,6 +198,91 @@ TEST_P(model, agrees_with_a_sorted_map)
     else
       advance();
     ASSERT_NO_FATAL_FAILURE(check_next());
+  }
+}
+
+// On which level each of all timers lies; WEIR__TIMER_LEVELS: it is due.
+std::vector<unsigned> levels_of(const weir__timers &timers, const std::vector<weir__timer> &all)
+{
+  std::vector<unsigned> levels(all.size(), WEIR__TIMER_LEVELS);
+  for (unsigned level = 0; level < WEIR__TIMER_LEVELS; level++)
+    for (const weir__link &head : timers.slots[level])
+      for (const weir__link *at = head.next; at != &head; at = at->next)
+        levels[static_cast<size_t>(reinterpret_cast<const weir__timer *>(at) - all.data())] = level;
+  return levels;
+}
+
+// 8,000 timers within a second, five minutes ahead: from when they are first touched until they
+// are due, no millisecond moves more of them than a batch a level, whatever slots they share.
+TEST(timer, crowd_moves_down_in_batches)
+{
+  constexpr uint64_t first = 300 * 1024, span = 1024;
+  constexpr size_t bound = 2 * 1024;
+  weir__timers timers;
+  std::vector<weir__timer> all(8000);
+  size_t most = 0, taken = 0;
+  weir__timers_init(&timers, 5);
+  for (size_t i = 0; i < all.size(); i++)
+    weir__timers_add(&timers, &all[i], first + i * 7919 % span);
+  std::vector<unsigned> before = levels_of(timers, all);
+  while (timers.count > 0) {
+    uint64_t next = weir__timers_next(&timers);
+    ASSERT_GT(next, timers.now_ms);
+    weir__timers_advance(&timers, next);
+    std::vector<unsigned> after = levels_of(timers, all);
+    size_t moved = 0;
+    for (size_t i = 0; i < all.size(); i++)
+      moved += after[i] != before[i] && after[i] != WEIR__TIMER_LEVELS;
+    most = std::max(most, moved);
+    before = std::move(after);
+    for (uint64_t at : take_all(timers)) {
+      ASSERT_EQ(at, next);
+      taken++;
+    }
+  }
+  EXPECT_EQ(taken, all.size());
+  EXPECT_LE(most, bound);
+  EXPECT_GT(most, 0u);
+}
+
+// Timers of few times, added while a slot that they share is being moved: those of one time come
+// in the order in which they were added.
+TEST(timer, order_holds_while_a_slot_is_moved)
+{
+  for (unsigned seed = 1; seed <= 4; seed++) {
+    constexpr uint64_t first = 64 * 1024, times = 7;
+    std::mt19937 random(seed);
+    weir__timers timers;
+    std::vector<item> all(60000);
+    std::vector<uint64_t> last(times);
+    size_t added = 0, taken = 0, removed = 0;
+    weir__timers_init(&timers, first - 5000);
+    auto add = [&](size_t count) {
+      for (; count > 0 && added < all.size(); count--) {
+        item &fresh = all[added];
+        fresh.order = ++added;
+        weir__timers_add(&timers, &fresh.node, first + 150 * (random() % times));
+      }
+    };
+    add(30000);
+    for (uint64_t now = first - 4999; now <= first + 150 * times; now++) {
+      weir__timers_advance(&timers, now);
+      while (weir__timer *timer = weir__timers_take(&timers)) {
+        ASSERT_EQ(timer->at_ms, now);
+        uint64_t &before = last[(now - first) / 150];
+        ASSERT_GT(item_of(timer)->order, before);
+        before = item_of(timer)->order;
+        taken++;
+      }
+      if (now >= first)
+        continue;
+      add(random() % 13);
+      weir__timer &gone = all[random() % added].node;
+      removed += weir__link_on_list(&gone.link);
+      weir__timers_remove(&timers, &gone);
+    }
+    EXPECT_EQ(taken + removed, added);
+    EXPECT_EQ(timers.count, 0u);
   }
 }
 
