@@ -1,5 +1,5 @@
 /* A hash table of topics, each with an array of its members; a connection's subscriptions are a
- * list. Both ends are unlinked in O(1), but for the walk along the connection's own list. */
+ * list, a connection's with many a table of short lists. Both ends are unlinked in O(1). */
 #include "ws/topic.h"
 
 #include "base/hash.h"
@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { FIRST_BUCKETS = 64, FIRST_MEMBERS = 4 };
+enum { FIRST_BUCKETS = 64, FIRST_MEMBERS = 4, FEW = 8 };
 
 void weir__topics_init(struct weir__topics *t, struct weir__mem *mem, const uint64_t key[2])
 {
@@ -118,12 +118,98 @@ static int make_place(struct weir__topics *t, struct weir__topic *topic)
   return 0;
 }
 
-static struct weir__subscription *in_list(const struct weir__topic *topic,
-                                          struct weir__subscription *list)
+/* Stands first on the list of a connection with more than a few subscriptions, and is the only one
+ * there. */
+struct many {
+  struct weir__subscription mark; /* of no topic; its index is how many there are */
+  uint32_t bucket_count;          /* a power of two */
+  struct weir__subscription *buckets[];
+};
+
+static struct many *many_of(struct weir__subscription *list)
 {
-  while (list != NULL && list->topic != topic)
-    list = list->next;
-  return list;
+  if (list == NULL || list->topic != NULL)
+    return NULL;
+  return WEIR__CONTAINER(list, struct many, mark);
+}
+
+static size_t many_size(size_t bucket_count)
+{
+  return sizeof(struct many) + bucket_count * sizeof(struct weir__subscription *);
+}
+
+/* The list that a connection's subscription to a topic is on. */
+static struct weir__subscription **list_for(const struct weir__topic *topic,
+                                            struct weir__subscription **list)
+{
+  struct many *many = many_of(*list);
+  return many == NULL ? list : &many->buckets[topic->hash & (many->bucket_count - 1)];
+}
+
+/* What points to a connection's subscription to a topic; to NULL: there is none. */
+static struct weir__subscription **find_own(const struct weir__topic *topic,
+                                            struct weir__subscription **list)
+{
+  struct weir__subscription **at = list_for(topic, list);
+  while (*at != NULL && (*at)->topic != topic)
+    at = &(*at)->next;
+  return at;
+}
+
+static void push_own(struct weir__subscription *subscription, struct weir__subscription **list)
+{
+  struct weir__subscription **at = list_for(subscription->topic, list);
+  struct many *many = many_of(*list);
+  subscription->next = *at;
+  *at = subscription;
+  if (many != NULL)
+    many->mark.index++;
+}
+
+static void move_own(struct weir__subscription **from, struct weir__subscription **to)
+{
+  while (*from != NULL) {
+    struct weir__subscription *moved = *from;
+    *from = moved->next;
+    push_own(moved, to);
+  }
+}
+
+static bool is_long(const struct weir__subscription *list)
+{
+  size_t count = 0;
+  for (; list != NULL && count <= FEW; list = list->next)
+    count++;
+  return count > FEW;
+}
+
+/* Keeps the lists of a connection short; without memory they stay as they are. */
+static void spread(struct weir__topics *t, struct weir__subscription **list)
+{
+  struct many *old = many_of(*list);
+  uint32_t old_count = old == NULL ? FEW : old->bucket_count;
+  if (old == NULL ? !is_long(*list) : old->mark.index <= old_count)
+    return;
+  struct many *fresh = weir__mem_zalloc(t->mem, many_size(2 * (size_t)old_count));
+  if (fresh == NULL)
+    return;
+  fresh->bucket_count = 2 * old_count;
+  struct weir__subscription *spread_list = &fresh->mark;
+  if (old == NULL) {
+    move_own(list, &spread_list);
+  } else {
+    for (uint32_t i = 0; i < old_count; i++)
+      move_own(&old->buckets[i], &spread_list);
+    weir__mem_free(t->mem, old, many_size(old_count));
+  }
+  *list = spread_list;
+}
+
+static void drop_many(struct weir__topics *t, struct weir__subscription **list)
+{
+  struct many *many = many_of(*list);
+  weir__mem_free(t->mem, many, many_size(many->bucket_count));
+  *list = NULL;
 }
 
 struct weir__subscription *weir__topics_in(const struct weir__topics *t,
@@ -131,7 +217,7 @@ struct weir__subscription *weir__topics_in(const struct weir__topics *t,
                                            size_t len)
 {
   const struct weir__topic *topic = weir__topics_find(t, name, len);
-  return topic == NULL ? NULL : in_list(topic, list);
+  return topic == NULL ? NULL : *find_own(topic, &list);
 }
 
 static int subscribe(struct weir__topics *t, struct weir_conn *conn,
@@ -141,7 +227,7 @@ static int subscribe(struct weir__topics *t, struct weir_conn *conn,
   struct weir__topic *topic = find(t, hash, name, len);
   if (topic == NULL)
     topic = add_topic(t, hash, name, len);
-  else if (in_list(topic, *list) != NULL)
+  else if (*find_own(topic, list) != NULL)
     return -EALREADY;
   if (topic == NULL)
     return -ENOMEM;
@@ -152,9 +238,10 @@ static int subscribe(struct weir__topics *t, struct weir_conn *conn,
     drop_if_empty(t, topic);
     return -ENOMEM;
   }
-  *subscription = (struct weir__subscription){topic, conn, *list, topic->count};
+  *subscription = (struct weir__subscription){topic, conn, NULL, topic->count};
   topic->members[topic->count++] = subscription;
-  *list = subscription;
+  push_own(subscription, list);
+  spread(t, list);
   return 0;
 }
 
@@ -183,25 +270,34 @@ static void remove_at(struct weir__topics *t, struct weir__subscription **at)
 int weir__topics_unsubscribe(struct weir__topics *t, struct weir__subscription **list,
                              const char *name, size_t len)
 {
-  const struct weir__subscription *wanted = weir__topics_in(t, *list, name, len);
-  if (wanted == NULL)
+  const struct weir__topic *topic = weir__topics_find(t, name, len);
+  struct weir__subscription **at = topic == NULL ? NULL : find_own(topic, list);
+  if (at == NULL || *at == NULL)
     return -ENOENT;
-  while (*list != wanted)
-    list = &(*list)->next;
   pthread_mutex_lock(&t->lock);
-  remove_at(t, list);
+  remove_at(t, at);
   pthread_mutex_unlock(&t->lock);
+  struct many *many = many_of(*list);
+  if (many != NULL && --many->mark.index == 0)
+    drop_many(t, list);
   return 0;
 }
 
 void weir__topics_leave(struct weir__topics *t, struct weir__subscription **list)
 {
+  struct many *many = many_of(*list);
+  uint32_t count = many == NULL ? 1 : many->bucket_count;
   if (*list == NULL)
     return;
   pthread_mutex_lock(&t->lock);
-  while (*list != NULL)
-    remove_at(t, list);
+  for (uint32_t i = 0; i < count; i++) {
+    struct weir__subscription **at = many == NULL ? list : &many->buckets[i];
+    while (*at != NULL)
+      remove_at(t, at);
+  }
   pthread_mutex_unlock(&t->lock);
+  if (many != NULL)
+    drop_many(t, list);
 }
 
 size_t weir__topics_count(struct weir__topics *t, const char *name, size_t len)

@@ -31,7 +31,7 @@ struct weir__topic {
 struct weir__subscription {
   struct weir__topic *topic;
   struct weir_conn *conn;
-  struct weir__subscription *next; /* of its connection */
+  struct weir__subscription *next; /* of its connection, or of its part of a table */
   uint32_t index;                  /* among the topic's members */
 };
 
@@ -54,7 +54,8 @@ void weir__topics_fini(struct weir__topics *topics);
 struct weir__topic *weir__topics_find(const struct weir__topics *topics, const char *name,
                                       size_t len);
 
-/* Subscribes a connection, whose list of subscriptions starts at *list. Returns 0, -EALREADY or
+/* Subscribes a connection, whose list of subscriptions starts at *list: NULL at first, and known to
+ * these functions alone. Returns 0, -EALREADY or
  * -ENOMEM. */
 int weir__topics_subscribe(struct weir__topics *topics, struct weir_conn *conn,
                            struct weir__subscription **list, const char *name, size_t len);

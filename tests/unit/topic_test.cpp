@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <random>
@@ -84,6 +85,30 @@ TEST_F(Topics, ThatNobodyIsInAreGone)
   unsubscribe(0, "a");
   EXPECT_EQ(weir__topics_find(&topics, "a", 1), nullptr);
   EXPECT_EQ(topics.count, 0u);
+}
+
+// However many a connection has, each is found after few others; what that takes is given back.
+TEST_F(Topics, OfOneConnectionAreFoundInFewSteps)
+{
+  constexpr int own = 4096;
+  size_t longest = 0;
+  for (int i = 0; i < own; i++)
+    ASSERT_EQ(subscribe(0, std::to_string(i)), 0);
+  for (int i = 0; i < own; i++) {
+    std::string name = std::to_string(i);
+    EXPECT_EQ(subscribe(0, name), -EALREADY);
+    size_t steps = 0;
+    const auto *at = weir__topics_in(&topics, lists[0], name.data(), name.size());
+    for (; at != nullptr; at = at->next)
+      steps++;
+    longest = std::max(longest, steps);
+  }
+  EXPECT_LE(longest, 16u);
+  EXPECT_GE(longest, 1u);
+  for (int i = 0; i < own; i++)
+    ASSERT_EQ(unsubscribe(0, std::to_string(i)), 0);
+  EXPECT_EQ(lists[0], nullptr);
+  EXPECT_EQ(sizeof(struct weir__subscription), 32u);
 }
 
 TEST_F(Topics, FollowANaiveModel)
