@@ -7,8 +7,9 @@ import os
 SOURCES = {"peers": "make bench-peers", "growth": "make bench-growth",
            "instructions": "make bench-instructions", "layer_bench": "make bench"}
 
-NAMES = {"weir": "weir", "weir2": "weir again", "uws": "uWebSockets", "raw": "raw epoll", "bun": "Bun",
-         "lws": "libwebsockets", "beast": "Beast", "ws": "ws", "websockets": "websockets", "socketio": "Socket.IO"}
+NAMES = {"weir": "weir", "weir2": "weir again", "uws": "uWebSockets", "raw": "raw epoll",
+         "bun": "Bun", "lws": "libwebsockets", "beast": "Beast", "ws": "ws",
+         "websockets": "websockets", "socketio": "Socket.IO"}
 
 # Light and dark: one colour for each server, wherever it is drawn.
 COLOURS = {"weir": ("#0a58b0", "#78b7ff"), "uws": ("#bb4d00", "#ff9a52"),
