@@ -7,6 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
+enum {
+  KEPT_ENTRIES = 4, /* of a queue that are looked at for what it has of the blocks that it keeps */
+  KEPT_FOR = 8      /* bytes of a block to one that the queue has */
+};
+
 static size_t room(const struct weir__share *share)
 {
   return share->size - share->units * sizeof(uint32_t) - share->used;
@@ -70,4 +75,25 @@ int weir__run_add(struct weir__run *run, struct weir__pool *pool, const void *ke
   share->used += len;
   *weir__share_end(share, share->units++) = (uint32_t)share->used;
   return 0;
+}
+
+/* Whether a queue that may stand still has enough of what it keeps. One that gets all of a run has,
+ * however small the units are; one that misses most of it does not. */
+static bool may_keep(const struct weir__outq *q, const struct weir__part *part)
+{
+  const struct weir__share *share = part->share;
+  if (share->units == 0 || q->count < WEIR__OUTQ_INLINE || weir__outq_last(q)->share == share)
+    return true;
+  size_t bytes = part->len;
+  for (uint32_t i = 1; i <= KEPT_ENTRIES && i <= q->count; i++)
+    bytes += q->ring[(q->head + q->count - i) & (q->capacity - 1)].len;
+  return share->size / KEPT_FOR <= bytes;
+}
+
+int weir__run_push(struct weir__outq *q, struct weir__pool *pool, const struct weir__part *part)
+{
+  if (may_keep(q, part))
+    return weir__outq_push(q, pool, part->share, part->offset, part->len, WEIR__OUT_MESSAGE);
+  return weir__outq_copy(q, pool, NULL, 0, weir__share_bytes(part->share) + part->offset, part->len,
+                         WEIR__OUT_MESSAGE);
 }

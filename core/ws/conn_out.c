@@ -341,7 +341,7 @@ int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, si
   struct weir__outq *q = queue_for_message(c);
   if (q == NULL)
     return -ENOMEM;
-  error = weir__outq_push(q, pool_of(c), part->share, part->offset, part->len, WEIR__OUT_MESSAGE);
+  error = weir__run_push(q, pool_of(c), part);
   if (error != 0)
     return error;
   weir__count(&c->shard->counters.messages_sent, 1);

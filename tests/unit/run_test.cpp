@@ -183,6 +183,36 @@ TEST_F(run, doubles_its_blocks_up_to_a_bound)
   EXPECT_LE(queues[0].count, 12u);
 }
 
+TEST_F(run, is_kept_by_a_queue_that_gets_all_of_it)
+{
+  for (const std::string bytes : {"xy", "xyz", "a unit of some more bytes"}) {
+    for (int i = 0; i < 50000; i++) {
+      weir__part part = add(bytes);
+      ASSERT_EQ(weir__run_push(&queues[0], &pool, &part), 0);
+    }
+    EXPECT_LE(queues[0].count, 150u);
+    weir__outq_consume(&queues[0], &pool, queues[0].bytes);
+    weir__run_drop(&r, &pool);
+  }
+}
+
+TEST_F(run, is_not_kept_by_a_queue_that_misses_most_of_it)
+{
+  std::string all;
+  for (int i = 0; i < 100; i++) {
+    std::string bytes(10, static_cast<char>('a' + i % 26));
+    all += bytes;
+    weir__part part = add(bytes);
+    ASSERT_EQ(weir__run_push(&queues[0], &pool, &part), 0);
+    for (int missed = 0; missed < 20; missed++)
+      push(queues[1], add(std::string(4000, 'm')));
+    weir__outq_consume(&queues[1], &pool, queues[1].bytes);
+  }
+  EXPECT_EQ(content(queues[0]), all);
+  EXPECT_EQ(queues[0].messages, 100u);
+  EXPECT_LE(mem.bytes, 2 * static_cast<size_t>(WEIR__POOL_KEEP));
+}
+
 TEST_F(run, changes_nothing_without_memory)
 {
   fan(std::string(4000, 'x'), 1);

@@ -297,6 +297,34 @@ TEST_F(sending, FullQueueDropsTheNewest)
   EXPECT_EQ(drains, 1);
 }
 
+/* Short broadcasts are gathered in blocks; one that a receiver misses most of is not kept for it.
+ */
+TEST_F(sending, AFullQueueKeepsLittleOfWhatItMisses)
+{
+  at.options.max_queued_bytes = 64 << 10;
+  at.options.queue_policy = WEIR_QUEUE_DROP_NEWEST;
+  at.start();
+  peer &client = at.open("/", "", 4096);
+  client.stall(true);
+  fill_socket();
+  size_t full = at.options.max_queued_bytes - 2000;
+  ASSERT_EQ(send(std::string(full - weir_conn_buffered(c()).bytes, 'q')), 0);
+  held_frame missed(std::string(4000, 'm')), taken("t");
+  uint64_t memory = at.counters().memory_bytes;
+  for (int round = 0; round < 200; round++) {
+    for (int i = 0; i < 16; i++)
+      ASSERT_EQ(weir_server_broadcast(at.server(), missed, 0), 0);
+    ASSERT_EQ(weir_server_broadcast(at.server(), taken, 0), 0);
+  }
+  EXPECT_EQ(at.counters().dropped, 200u * 16);
+  EXPECT_LT(at.counters().memory_bytes, memory + (size_t{1} << 20));
+  client.stall(false);
+  expect_filling(client);
+  EXPECT_EQ(at.next(client).payload[0], 'q');
+  for (int round = 0; round < 200; round++)
+    expect_frame(client, fin | text, "t");
+}
+
 TEST_F(sending, FullQueueCloses)
 {
   at.options.max_queued_bytes = 256 << 10;
