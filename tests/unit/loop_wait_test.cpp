@@ -53,6 +53,23 @@ TEST_F(loop_timeout, ends_with_the_next_timer_exactly)
   }
 }
 
+// A loop that would sleep for ever still gives back what it keeps.
+TEST_F(loop_timeout, ends_when_large_blocks_are_to_go)
+{
+  size_t bytes = loop->mem.bytes;
+  weir__buf_give(&loop->pool, weir__buf_take(&loop->pool, 0, WEIR__POOL_LARGE));
+  EXPECT_GT(loop->mem.bytes, bytes);
+  int steps = 0;
+  for (uint64_t slept = 0; timeout_of(-1) >= 0 && steps < 10; steps++) {
+    slept += static_cast<uint64_t>(asked);
+    EXPECT_LE(slept, 2 * uint64_t{WEIR__LARGE_MS} * MS);
+    fake.clock_ns = start + slept;
+  }
+  EXPECT_LE(steps, 3);
+  EXPECT_EQ(asked, -1);
+  EXPECT_EQ(loop->mem.bytes, bytes);
+}
+
 TEST_F(loop_timeout, ends_with_the_next_deadline_of_the_wheel)
 {
   weir__link node{};
