@@ -243,7 +243,7 @@ int weir__parser_next(struct weir__parser *parser, const struct weir__parser_lim
   event->first = true;
   event->last = true;
   int error = weir__parser_open_whole(parser, header, event->data, &event->reason);
-  return error == 0 ? WEIR__EVENT_DATA : error;
+  return UNLIKELY(error != 0) ? error : WEIR__EVENT_DATA;
 }
 
 uint64_t weir__parser_due(const struct weir__parser *parser)

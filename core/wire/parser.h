@@ -82,12 +82,14 @@ static inline bool weir__parser_take_whole(const struct weir__parser *parser,
                                            struct weir__input *input, struct weir__header *header,
                                            unsigned char **data)
 {
-  if (parser->bits & ~WEIR__PARSER_RESERVED || input->end - input->at < WEIR__HEADER_MIN)
+  if (__builtin_expect(
+          parser->bits & ~WEIR__PARSER_RESERVED || input->end - input->at < WEIR__HEADER_MIN, 0))
     return false;
   size_t size = weir__header_decode_plain(input->at, header);
   unsigned char *payload = input->at + size;
-  if (size == 0 || header->length > limits->max_message_bytes ||
-      (ptrdiff_t)header->length > input->end - payload)
+  if (__builtin_expect(size == 0 || header->length > limits->max_message_bytes ||
+                           (ptrdiff_t)header->length > input->end - payload,
+                       0))
     return false;
   input->at = payload + header->length;
   *data = payload;
