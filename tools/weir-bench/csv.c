@@ -166,17 +166,22 @@ static const char *judge(FILE *file, const char *names)
 FILE *csv_open(const char *path, const char **wrong)
 {
   FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "a+e");
-  char *names = names_row();
-  if (file == NULL || names == NULL) {
+  if (file == NULL) {
     *wrong = strerror(errno);
-  } else if (file == stdout) {
-    fputs(names, stdout);
-  } else if ((*wrong = judge(file, names)) != NULL) {
-    fclose(file);
-    file = NULL;
+    return NULL;
   }
+  char *names = names_row();
+  *wrong = NULL;
+  if (names == NULL)
+    *wrong = strerror(ENOMEM);
+  else if (file == stdout)
+    fputs(names, stdout);
+  else
+    *wrong = judge(file, names);
   free(names);
-  return file;
+  if (*wrong != NULL && file != stdout)
+    fclose(file);
+  return *wrong == NULL ? file : NULL;
 }
 
 /* By one write, so that rows of others do not come in between. */
