@@ -114,7 +114,6 @@ static uint32_t up_to_32_bits(size_t value)
   return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-/* Fills a route from what the caller gave; what is copied so far is freed with it. */
 /* Of a queue's bytes, those that a reply may hold, its last header apart. */
 static size_t reply_bytes(size_t queued)
 {
@@ -122,6 +121,7 @@ static size_t reply_bytes(size_t queued)
   return bytes < WEIR__SERVER_HEADER_MAX ? 0 : bytes - WEIR__SERVER_HEADER_MAX;
 }
 
+/* Fills a route from what the caller gave; what is copied so far is freed with it. */
 static int fill(const struct weir__sys *sys, struct weir__route *out, const char *pattern,
                 const struct weir_route *in)
 {

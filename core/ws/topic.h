@@ -55,8 +55,7 @@ struct weir__topic *weir__topics_find(const struct weir__topics *topics, const c
                                       size_t len);
 
 /* Subscribes a connection, whose list of subscriptions starts at *list: NULL at first, and known to
- * these functions alone. Returns 0, -EALREADY or
- * -ENOMEM. */
+ * these functions alone. Returns 0, -EALREADY or -ENOMEM. */
 int weir__topics_subscribe(struct weir__topics *topics, struct weir_conn *conn,
                            struct weir__subscription **list, const char *name, size_t len);
 

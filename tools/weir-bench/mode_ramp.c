@@ -6,14 +6,6 @@
 
 enum { FIRST_RATE = 1000 };
 
-static const struct role role = {.message = rate_message, .settle = true};
-static const struct plan plan = {.role = &role,
-                                 .begin = rate_begin,
-                                 .stop = rate_stop,
-                                 .drained = echo_drained,
-                                 .missing = echo_missing,
-                                 .connecting = CONNECTING};
-
 static struct step take_step(struct load *load, double rate)
 {
   const struct settings *settings = load->settings;
@@ -56,7 +48,7 @@ static int search(struct load *load, struct step *steps, struct histogram *laten
   struct result *result = load->result, best = {0};
   struct knee knee = knee_begin(settings->rate > 0 ? settings->rate : FIRST_RATE);
   result->steps = steps;
-  if (load_connect(load, &plan) < 0)
+  if (load_connect(load, &rate_plan) < 0)
     return -1;
   while (knee.next > 0 && !load->ended && result_is_good(result)) {
     struct step *step = &steps[result->step_count++];

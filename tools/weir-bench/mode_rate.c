@@ -19,7 +19,7 @@ static void send_due(struct worker *worker, unsigned turn)
     client_flush(client);
 }
 
-void rate_begin(struct worker *worker)
+static void rate_begin(struct worker *worker)
 {
   const struct load *load = worker->load;
   struct pace pace = {
@@ -38,7 +38,7 @@ void rate_begin(struct worker *worker)
 
 /* Messages that were due in the measured time count among the latencies even when they come after
  * it. */
-void rate_message(struct client *client, uint64_t seq, bool good)
+static void rate_message(struct client *client, uint64_t seq, bool good)
 {
   struct worker *worker = client->worker;
   uint64_t due_ns = schedule_due(&worker->pace.schedule, seq - client->first, client->index);
@@ -50,21 +50,22 @@ void rate_message(struct client *client, uint64_t seq, bool good)
     histogram_add(worker->latency, worker->now_ns - due_ns);
 }
 
-void rate_stop(struct worker *worker)
+static void rate_stop(struct worker *worker)
 {
   worker_pace_stop(worker);
   echo_stop(worker);
 }
 
+static const struct role role = {.message = rate_message, .settle = true};
+const struct plan rate_plan = {.role = &role,
+                               .begin = rate_begin,
+                               .stop = rate_stop,
+                               .drained = echo_drained,
+                               .missing = echo_missing,
+                               .connecting = CONNECTING};
+
 int run_rate(struct load *load)
 {
-  static const struct role role = {.message = rate_message, .settle = true};
-  static const struct plan plan = {.role = &role,
-                                   .begin = rate_begin,
-                                   .stop = rate_stop,
-                                   .drained = echo_drained,
-                                   .missing = echo_missing,
-                                   .connecting = CONNECTING};
   load->rate = load->settings->rate;
-  return load_course(load, &plan);
+  return load_course(load, &rate_plan);
 }

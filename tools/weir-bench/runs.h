@@ -33,9 +33,7 @@ bool echo_drained(struct worker *worker);
 void echo_missing(struct worker *worker);
 
 /* Open loop: each connection of a worker sends evenly, so that all together send at load->rate. */
-void rate_begin(struct worker *worker);
-void rate_message(struct client *client, uint64_t seq, bool good);
-void rate_stop(struct worker *worker);
+extern const struct plan rate_plan;
 
 /* Broadcast: connection 0 sends, all others receive, and it, too, where the server is of that kind.
  * Without load->rate, it sends when all that a broadcast waits for have the message that is
