@@ -1,9 +1,8 @@
 /* A connection, from accept to its last byte, split by concern:
  *
- *   conn_open.c   accepted, upgraded, and the request that did it     conn_close.c  every way to
- * end conn_in.c     bytes to handlers (hot)                             conn_life.c   deadlines:
- * ping, idle, close conn_out.c    messages to bytes (hot)                             http_conn.c
- * while it speaks HTTP
+ * - conn_open.c: accepted, upgraded; http_conn.c: while it speaks HTTP; conn_in.c: bytes to
+ *   handlers (hot); conn_out.c: messages to bytes (hot), with conn_fragment.c and conn_control.c;
+ *   conn_life.c: deadlines; conn_close.c: every way to end.
  *
  * States go only forward: HTTP -> OPEN -> CLOSING (we sent Close, the peer has not) -> LINGER (all
  * is said: flush, FIN, discard input) -> DEAD (descriptor closed). Handlers may run in OPEN and
@@ -139,14 +138,18 @@ void weir__conn_input(struct weir_conn *c, unsigned char *data, size_t len, size
 /* Frees the inbox and what is in it. */
 void weir__conn_drop_inbox(struct weir_conn *c);
 
-/* conn_out.c: queues a control frame, past limits and messages begun. Returns 0 or -ENOMEM. */
+/* conn_control.c: queues a control frame, past limits and messages begun. Returns 0 or -ENOMEM. */
 int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, size_t len);
 
 /* Answers a ping: at once, or when the peer reads again, and then only the newest. */
 void weir__conn_answer_ping(struct weir_conn *c, const void *data, size_t len);
 
-/* The outbox, made where there is none, behind what an open reply holds; NULL when there is no
- * memory. */
+/* The peer reads again: queues the answer that was kept. And frees it unsent. */
+void weir__conn_queue_pong(struct weir_conn *c);
+void weir__conn_drop_pong(struct weir_conn *c);
+
+/* conn_out.c: the outbox, made where there is none, behind what an open reply holds; NULL when
+ * there is no memory. */
 struct weir__outbox *weir__conn_outbox(struct weir_conn *c);
 
 /* A send failed: what the peer sent before it went is still read. */

@@ -7,21 +7,15 @@
  *
  * Messages are whole or not there at all: what does not fit is refused before its first byte is
  * queued (RFC 6455 section 5.4). */
-#include "ws/conn.h"
+#include "ws/conn_out.h"
 
 #include "wire/close.h"
 #include "ws/frame.h"
-#include "ws/reply.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { PIECES = 64 };
-
-static struct weir__pool *pool_of(const struct weir_conn *c)
-{
-  return &weir__conn_loop(c)->pool;
-}
 
 struct weir__outbox *weir__conn_outbox(struct weir_conn *c)
 {
@@ -29,7 +23,7 @@ struct weir__outbox *weir__conn_outbox(struct weir_conn *c)
     return NULL;
   if (c->outbox == NULL) {
     size_t got;
-    c->outbox = weir__pool_get(pool_of(c), sizeof *c->outbox, &got);
+    c->outbox = weir__pool_get(weir__conn_pool(c), sizeof *c->outbox, &got);
     if (c->outbox != NULL)
       memset(c->outbox, 0, sizeof *c->outbox);
   }
@@ -41,17 +35,9 @@ void weir__conn_drop_held(struct weir_conn *c)
   struct weir__outbox *out = c->outbox;
   if (out == NULL || out->held == NULL)
     return;
-  weir__outq_clear(out->held, pool_of(c));
-  weir__pool_put(pool_of(c), out->held, sizeof *out->held);
+  weir__outq_clear(out->held, weir__conn_pool(c));
+  weir__pool_put(weir__conn_pool(c), out->held, sizeof *out->held);
   out->held = NULL;
-}
-
-static void drop_pong(struct weir_conn *c)
-{
-  struct weir__pong *pong = c->outbox->pong;
-  c->outbox->pong = NULL;
-  if (pong != NULL)
-    weir__pool_put(pool_of(c), pong, pong->size);
 }
 
 void weir__conn_drop_outbox(struct weir_conn *c)
@@ -60,9 +46,9 @@ void weir__conn_drop_outbox(struct weir_conn *c)
   if (c->outbox == NULL)
     return;
   weir__conn_drop_held(c);
-  drop_pong(c);
-  weir__outq_clear(&c->outbox->queue, pool_of(c));
-  weir__pool_put(pool_of(c), c->outbox, sizeof *c->outbox);
+  weir__conn_drop_pong(c);
+  weir__outq_clear(&c->outbox->queue, weir__conn_pool(c));
+  weir__pool_put(weir__conn_pool(c), c->outbox, sizeof *c->outbox);
   c->outbox = NULL;
 }
 
@@ -72,26 +58,10 @@ void weir__conn_drop_unsent(struct weir_conn *c)
   if (c->outbox == NULL)
     return;
   weir__conn_drop_held(c);
-  weir__outq_cut(&c->outbox->queue, pool_of(c));
+  weir__outq_cut(&c->outbox->queue, weir__conn_pool(c));
 }
 
-/* Sees to it that what was queued leaves: by the work that follows the connection's own handler, or
- * on the queue of those that somebody else sent to. */
-static void schedule(struct weir_conn *c)
-{
-  struct weir_loop *loop = weir__conn_loop(c);
-  if (loop->current != &c->stream.source)
-    weir__loop_later(loop, &c->stream.source);
-}
-
-static bool may_send(const struct weir_conn *c)
-{
-  return c->state == WEIR__CONN_OPEN && !c->broken;
-}
-
-/* What stands in front of a fragment, or of a control frame; and of a message, which waits for the
- * end of one begun. */
-static struct weir_buffered before_fragment(const struct weir_conn *c)
+struct weir_buffered weir__out_before_fragment(const struct weir_conn *c)
 {
   const struct weir__outbox *out = c->outbox;
   if (out != NULL)
@@ -99,6 +69,17 @@ static struct weir_buffered before_fragment(const struct weir_conn *c)
   const struct weir__reply *reply = &c->shard->reply;
   size_t bytes = weir__reply_bytes(c);
   return (struct weir_buffered){bytes, bytes == 0 ? 0 : reply->most - reply->left};
+}
+
+/* The same of a message, which waits for the end of one begun. */
+static struct weir_buffered before_message(const struct weir_conn *c)
+{
+  struct weir_buffered there = weir__out_before_fragment(c);
+  if (c->outbox != NULL && c->outbox->held != NULL) {
+    there.bytes += c->outbox->held->bytes;
+    there.messages += c->outbox->held->messages;
+  }
+  return there;
 }
 
 /* Whether size more bytes, header and all, may be queued behind what is there. An empty queue takes
@@ -111,19 +92,8 @@ static bool fits(const struct weir_conn *c, struct weir_buffered there, size_t s
                               there.messages < options->max_queued_messages);
 }
 
-static struct weir_buffered before_message(const struct weir_conn *c)
-{
-  struct weir_buffered there = before_fragment(c);
-  if (c->outbox != NULL && c->outbox->held != NULL) {
-    there.bytes += c->outbox->held->bytes;
-    there.messages += c->outbox->held->messages;
-  }
-  return there;
-}
-
-/* Whether size more bytes fit, after a flush where that can help. */
-static bool make_room(struct weir_conn *c, size_t size,
-                      struct weir_buffered (*before)(const struct weir_conn *c))
+bool weir__out_make_room(struct weir_conn *c, size_t size,
+                         struct weir_buffered (*before)(const struct weir_conn *c))
 {
   if (fits(c, before(c), size))
     return true;
@@ -139,8 +109,8 @@ static int admit(struct weir_conn *c, size_t header_len, size_t len)
   const struct weir_route_options *options = &weir__conn_route(c)->options;
   if (len > options->max_queued_bytes)
     return -EMSGSIZE;
-  if (make_room(c, header_len + len, before_message))
-    return may_send(c) ? 0 : -EPIPE;
+  if (weir__out_make_room(c, header_len + len, before_message))
+    return weir__out_may_send(c) ? 0 : -EPIPE;
   weir__count(&c->shard->counters.dropped, 1);
   c->drain_due = 1;
   if (options->queue_policy == WEIR_QUEUE_CLOSE)
@@ -161,11 +131,11 @@ static int copy_message(struct weir_conn *c, const unsigned char *header, size_t
                         const void *data, size_t len)
 {
   struct weir__outq *q = queue_for_message(c);
-  int error =
-      q == NULL ? -ENOMEM
-                : weir__outq_copy(q, pool_of(c), header, header_len, data, len, WEIR__OUT_MESSAGE);
+  int error = q == NULL ? -ENOMEM
+                        : weir__outq_copy(q, weir__conn_pool(c), header, header_len, data, len,
+                                          WEIR__OUT_MESSAGE);
   if (error == 0)
-    schedule(c);
+    weir__out_schedule(c);
   return error;
 }
 
@@ -178,13 +148,14 @@ static int copy_to_other(struct weir_conn *c, const unsigned char *header, size_
   const struct iovec body = {(void *)(uintptr_t)data, len};
   if (q == NULL)
     return -ENOMEM;
-  const struct weir__part *part = weir__repeat_of(&c->shard->repeat, pool_of(c), q, head, body);
+  const struct weir__part *part =
+      weir__repeat_of(&c->shard->repeat, weir__conn_pool(c), q, head, body);
   if (part == NULL)
     return copy_message(c, header, header_len, data, len);
-  int error =
-      weir__outq_push(q, pool_of(c), part->share, part->offset, part->len, WEIR__OUT_MESSAGE);
+  int error = weir__outq_push(q, weir__conn_pool(c), part->share, part->offset, part->len,
+                              WEIR__OUT_MESSAGE);
   if (error == 0)
-    schedule(c);
+    weir__out_schedule(c);
   return error;
 }
 
@@ -232,8 +203,9 @@ static int queue_tail(struct weir_conn *c, const unsigned char *header, size_t h
     return -ENOMEM;
   size_t of_header = sent < header_len ? sent : header_len;
   size_t of_data = sent - of_header;
-  return weir__outq_copy(&out->queue, pool_of(c), header + of_header, header_len - of_header,
-                         (const unsigned char *)data + of_data, len - of_data, flags);
+  return weir__outq_copy(&out->queue, weir__conn_pool(c), header + of_header,
+                         header_len - of_header, (const unsigned char *)data + of_data,
+                         len - of_data, flags);
 }
 
 /* Writes what is queued, a header and its data in one call, and keeps the part that was not taken.
@@ -260,7 +232,7 @@ static int send_at_once(struct weir_conn *c, const unsigned char *header, size_t
   }
   size_t sent = n < 0 ? 0 : (size_t)n;
   if (c->outbox != NULL)
-    weir__outq_consume(&c->outbox->queue, pool_of(c), sent < queued ? sent : queued);
+    weir__outq_consume(&c->outbox->queue, weir__conn_pool(c), sent < queued ? sent : queued);
   size_t mine = sent > queued ? sent - queued : 0;
   if (mine == header_len + len) {
     if (c->outbox != NULL)
@@ -278,11 +250,6 @@ static bool goes_at_once(const struct weir_conn *c, size_t len)
 {
   return len >= WEIR__AT_ONCE_BYTES && c->stream.source.writable &&
          (c->outbox == NULL || (c->outbox->held == NULL && c->outbox->pong == NULL));
-}
-
-static bool is_message(enum weir_opcode opcode, const void *data, size_t len)
-{
-  return (opcode == WEIR_TEXT || opcode == WEIR_BINARY) && (data != NULL || len == 0);
 }
 
 /* By way of the queue, or past it; a reply that is full leaves and takes more. */
@@ -313,9 +280,9 @@ static inline __attribute__((always_inline)) int
 send_message(struct weir_conn *c, enum weir_opcode opcode, const void *data, size_t len)
 {
   WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
-  if (!is_message(opcode, data, len))
+  if (!weir__out_is_message(opcode, data, len))
     return -EINVAL;
-  if (!may_send(c))
+  if (!weir__out_may_send(c))
     return -EPIPE;
   unsigned char *to = weir__reply_add(c, (uint8_t)opcode, len);
   if (to == NULL)
@@ -333,7 +300,7 @@ int weir_conn_send(struct weir_conn *c, enum weir_opcode opcode, const void *dat
 
 int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len)
 {
-  if (!may_send(c))
+  if (!weir__out_may_send(c))
     return -EPIPE;
   int error = admit(c, header_len, part->len - header_len);
   if (error != 0)
@@ -341,11 +308,11 @@ int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, si
   struct weir__outq *q = queue_for_message(c);
   if (q == NULL)
     return -ENOMEM;
-  error = weir__run_push(q, pool_of(c), part);
+  error = weir__run_push(q, weir__conn_pool(c), part);
   if (error != 0)
     return error;
   weir__count(&c->shard->counters.messages_sent, 1);
-  schedule(c);
+  weir__out_schedule(c);
   return 0;
 }
 
@@ -354,12 +321,12 @@ __attribute__((noinline)) int weir_conn_send_frame(struct weir_conn *c, struct w
   WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
   if (frame == NULL)
     return -EINVAL;
-  struct weir__share *share = weir__share_new(pool_of(c), &frame->buf);
+  struct weir__share *share = weir__share_new(weir__conn_pool(c), &frame->buf);
   if (share == NULL)
     return -ENOMEM;
   const struct weir__part part = {share, frame->buf.begin, frame->buf.end - frame->buf.begin};
   int error = weir__conn_queue_part(c, &part, weir__frame_header(frame));
-  weir__share_unref(pool_of(c), share);
+  weir__share_unref(weir__conn_pool(c), share);
   return error;
 }
 
@@ -372,164 +339,18 @@ int weir_conn_send_message(struct weir_conn *c, const struct weir_message *messa
   return send_message(c, (enum weir_opcode)message->opcode, message->data, message->len);
 }
 
-/* Queues one fragment; refused without a policy, because a message begun must be ended. */
-static int queue_fragment(struct weir_conn *c, uint8_t first, const void *data, size_t len)
-{
-  if (data == NULL && len > 0)
-    return -EINVAL;
-  unsigned char header[WEIR__SERVER_HEADER_MAX];
-  size_t header_len = weir__header_encode(header, first, len);
-  if (len > PTRDIFF_MAX || len > weir__conn_route(c)->options.max_queued_bytes)
-    return -EMSGSIZE;
-  if (!make_room(c, header_len + len, before_fragment)) {
-    c->drain_due = 1;
-    return -ENOBUFS;
-  }
-  if (!may_send(c))
-    return -EPIPE;
-  struct weir__outbox *out = weir__conn_outbox(c);
-  if (out == NULL)
-    return -ENOMEM;
-  uint32_t flags = (first & WEIR__FIN) != 0 ? WEIR__OUT_MESSAGE : 0;
-  int error = weir__outq_copy(&out->queue, pool_of(c), header, header_len, data, len, flags);
-  if (error == 0)
-    schedule(c);
-  return error;
-}
-
-int weir_conn_send_begin(struct weir_conn *c, enum weir_opcode opcode, const void *data, size_t len)
-{
-  if (!is_message(opcode, data, len))
-    return -EINVAL;
-  if (!may_send(c))
-    return -EPIPE;
-  if (c->outbox != NULL && c->outbox->held != NULL)
-    return -EBUSY;
-  struct weir__outbox *out = weir__conn_outbox(c);
-  size_t got;
-  struct weir__outq *held = weir__pool_get(pool_of(c), sizeof *held, &got);
-  if (out == NULL || held == NULL) {
-    weir__pool_put(pool_of(c), held, sizeof *held);
-    return -ENOMEM;
-  }
-  memset(held, 0, sizeof *held);
-  out->held = held; /* first, so that a flush that makes room keeps the outbox */
-  int error = queue_fragment(c, (uint8_t)opcode, data, len);
-  if (error != 0 && c->outbox != NULL)
-    weir__conn_drop_held(c);
-  return error;
-}
-
-static bool has_begun(const struct weir_conn *c)
-{
-  return c->outbox != NULL && c->outbox->held != NULL;
-}
-
-int weir_conn_send_more(struct weir_conn *c, const void *data, size_t len)
-{
-  if (!may_send(c))
-    return -EPIPE;
-  return has_begun(c) ? queue_fragment(c, WEIR__CONTINUATION, data, len) : -EINVAL;
-}
-
-int weir_conn_send_end(struct weir_conn *c, const void *data, size_t len)
-{
-  if (!may_send(c))
-    return -EPIPE;
-  if (!has_begun(c))
-    return -EINVAL;
-  struct weir__outbox *out = c->outbox;
-  int error = queue_fragment(c, WEIR__FIN | WEIR__CONTINUATION, data, len);
-  if (error != 0)
-    return error;
-  weir__count(&c->shard->counters.messages_sent, 1);
-  error = weir__outq_splice(&out->queue, out->held, pool_of(c));
-  if (error != 0) /* what waited behind is lost, and the peer must not go on without it */
-    weir_conn_abort(c);
-  else
-    weir__conn_drop_held(c);
-  return error;
-}
-
-int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, size_t len)
-{
-  struct weir__outbox *out = weir__conn_outbox(c);
-  const unsigned char header[2] = {(unsigned char)(WEIR__FIN | opcode), (unsigned char)len};
-  if (out == NULL)
-    return -ENOMEM;
-  int error = weir__outq_copy(&out->queue, pool_of(c), header, sizeof header, data, len, 0);
-  if (error == 0)
-    schedule(c);
-  return error;
-}
-
 int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_len, const void *data,
                            size_t len)
 {
   struct weir__outbox *out = weir__conn_outbox(c);
-  int error =
-      out == NULL ? -ENOMEM : weir__outq_copy(&out->queue, pool_of(c), NULL, 0, head, head_len, 0);
+  int error = out == NULL
+                  ? -ENOMEM
+                  : weir__outq_copy(&out->queue, weir__conn_pool(c), NULL, 0, head, head_len, 0);
   if (error == 0 && len > 0)
-    error = weir__outq_copy(&out->queue, pool_of(c), NULL, 0, data, len, 0);
+    error = weir__outq_copy(&out->queue, weir__conn_pool(c), NULL, 0, data, len, 0);
   if (error == 0)
-    schedule(c);
+    weir__out_schedule(c);
   return error;
-}
-
-static int queue_ping_or_pong(struct weir_conn *c, uint8_t opcode, const void *data, size_t len)
-{
-  if (len > WEIR__CONTROL_MAX || (data == NULL && len > 0))
-    return -EINVAL;
-  if (!may_send(c))
-    return -EPIPE;
-  if (!make_room(c, 2 + len, before_fragment))
-    return -ENOBUFS;
-  return weir__conn_control(c, opcode, data, len);
-}
-
-int weir_conn_ping(struct weir_conn *c, const void *data, size_t len)
-{
-  return queue_ping_or_pong(c, WEIR__PING, data, len);
-}
-
-int weir_conn_pong(struct weir_conn *c, const void *data, size_t len)
-{
-  return queue_ping_or_pong(c, WEIR__PONG, data, len);
-}
-
-/* Keeps the answer to a ping in the place of an older one that was kept. */
-static void keep_pong(struct weir_conn *c, const void *data, size_t len)
-{
-  struct weir__pong *pong = c->outbox->pong;
-  size_t size;
-  if (pong == NULL) {
-    pong = weir__pool_get(pool_of(c), sizeof *pong, &size);
-    if (pong == NULL)
-      return;
-    pong->size = size;
-    c->outbox->pong = pong;
-  }
-  pong->len = len;
-  memcpy(pong->payload, data, len);
-}
-
-void weir__conn_answer_ping(struct weir_conn *c, const void *data, size_t len)
-{
-  if (!may_send(c))
-    return;
-  if (c->outbox != NULL && c->outbox->queue.bytes > 0 && !c->stream.source.writable)
-    keep_pong(c, data, len);
-  else
-    weir__conn_control(c, WEIR__PONG, data, len);
-}
-
-/* The peer reads again. */
-static void queue_pong(struct weir_conn *c)
-{
-  const struct weir__pong *pong = c->outbox->pong;
-  if (may_send(c))
-    weir__conn_control(c, WEIR__PONG, pong->payload, pong->len);
-  drop_pong(c);
 }
 
 /* Who reads a long response is not idle, however slowly it reads. The end of a WebSocket connection
@@ -557,7 +378,7 @@ static void push_out(struct weir_conn *c)
       weir__conn_send_failed(c);
       return;
     }
-    weir__outq_consume(&c->outbox->queue, pool_of(c), (size_t)n);
+    weir__outq_consume(&c->outbox->queue, weir__conn_pool(c), (size_t)n);
     note_progress(c);
     budget -= (size_t)n;
   }
@@ -570,7 +391,7 @@ void weir__conn_flush(struct weir_conn *c)
     return;
   }
   if (c->outbox->pong != NULL && c->stream.source.writable)
-    queue_pong(c);
+    weir__conn_queue_pong(c);
   push_out(c);
   if (c->outbox == NULL)
     return;
@@ -582,7 +403,7 @@ void weir__conn_flush(struct weir_conn *c)
 
 void weir__conn_tell_drained(struct weir_conn *c)
 {
-  if (!c->drain_due || c->state != WEIR__CONN_OPEN || before_fragment(c).bytes > 0)
+  if (!c->drain_due || c->state != WEIR__CONN_OPEN || weir__out_before_fragment(c).bytes > 0)
     return;
   const struct weir__route *route = weir__conn_route(c);
   c->drain_due = 0;

@@ -1,0 +1,40 @@
+/* What the files that put bytes into a connection's queue share: conn_out.c (messages),
+ * conn_fragment.c, conn_control.c, conn_deflate.c. */
+#ifndef WEIR_WS_CONN_OUT_H
+#define WEIR_WS_CONN_OUT_H
+
+#include "ws/reply.h"
+
+static inline struct weir__pool *weir__conn_pool(const struct weir_conn *c)
+{
+  return &weir__conn_loop(c)->pool;
+}
+
+static inline bool weir__out_may_send(const struct weir_conn *c)
+{
+  return c->state == WEIR__CONN_OPEN && !c->broken;
+}
+
+static inline bool weir__out_is_message(enum weir_opcode opcode, const void *data, size_t len)
+{
+  return (opcode == WEIR_TEXT || opcode == WEIR_BINARY) && (data != NULL || len == 0);
+}
+
+/* Sees to it that what was queued leaves: by the work that follows the connection's own handler, or
+ * on the queue of those that somebody else sent to. */
+static inline void weir__out_schedule(struct weir_conn *c)
+{
+  struct weir_loop *loop = weir__conn_loop(c);
+  if (loop->current != &c->stream.source)
+    weir__loop_later(loop, &c->stream.source);
+}
+
+/* What stands in front of a fragment, or of a control frame. */
+struct weir_buffered weir__out_before_fragment(const struct weir_conn *c);
+
+/* Whether size more bytes, header and all, fit behind what before says, after a flush where that
+ * can help. */
+bool weir__out_make_room(struct weir_conn *c, size_t size,
+                         struct weir_buffered (*before)(const struct weir_conn *c));
+
+#endif
