@@ -10,6 +10,7 @@
 #include <weir/options.h>
 #include <weir/request.h>
 #include <weir/server.h>
+#include <weir/tls.h>
 #include <weir/version.h>
 
 #endif
