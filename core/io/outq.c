@@ -344,25 +344,39 @@ void weir__outq_consume(struct weir__outq *q, struct weir__pool *pool, size_t n)
   q->sent = n;
 }
 
-/* Leaves an entry its first unit only. */
-static void keep_first(struct weir__outq *q, struct weir__out *out)
+/* Leaves an entry of a run only the units that its first n bytes touch. */
+static void keep_first(struct weir__outq *q, struct weir__out *out, size_t n)
 {
   struct weir__share *share = out->share;
   size_t begin = (size_t)(out->bytes - weir__share_bytes(share));
-  size_t len = *weir__share_end(share, units_up_to(share, begin)) - begin;
+  uint32_t first = units_up_to(share, begin), last = units_up_to(share, begin + n - 1);
+  size_t len = *weir__share_end(share, last) - begin;
   q->bytes -= out->len - len;
-  q->messages -= out->messages - 1;
+  q->messages -= out->messages - (last - first + 1);
   out->len = len;
-  out->messages = 1;
+  out->messages = last - first + 1;
 }
 
-void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool)
+/* How many of the last entry's bytes, those that have left among them, forbid to take it back. */
+static size_t touched(const struct weir__outq *q, size_t committed)
 {
+  const struct weir__out *last = weir__outq_last(q);
+  size_t sent = q->count == 1 ? q->sent : 0;
+  size_t before = q->bytes - (last->len - sent);
+  if (committed > before)
+    return sent + (committed - before);
+  return sent > 0 || (q->count == 1 && last->begun) ? sent + 1 : 0;
+}
+
+void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool, size_t committed)
+{
+  WEIR__ASSERT(committed <= q->bytes);
   while (q->count > 0) {
     struct weir__out *last = entry_at(q, q->count - 1);
-    if (q->count == 1 && (q->sent > 0 || last->begun)) {
+    size_t kept = touched(q, committed);
+    if (kept > 0) {
       if (last->messages > 1)
-        keep_first(q, last);
+        keep_first(q, last, kept);
       break;
     }
     q->bytes -= last->len;

@@ -78,8 +78,9 @@ static inline const struct weir__out *weir__outq_last(const struct weir__outq *q
   return &q->ring[(q->head + q->count - 1) & (q->capacity - 1)];
 }
 
-/* Frees all entries of which no byte has left. */
-void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool);
+/* Frees all entries of which no byte has left, nor is among the first committed ones of those that
+ * are unsent: they are on their way already. */
+void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool, size_t committed);
 
 /* Frees all that is queued and the ring. */
 void weir__outq_clear(struct weir__outq *q, struct weir__pool *pool);

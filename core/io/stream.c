@@ -60,9 +60,16 @@ static int tcp_shutdown(struct weir__stream *stream, const struct weir__sys *sys
   return sys->shutdown(sys, stream->source.fd, SHUT_WR);
 }
 
+static void tcp_close(struct weir__stream *stream, struct weir_loop *loop)
+{
+  weir__loop_close(loop, &stream->source);
+}
+
 const struct weir__stream_ops weir__stream_tcp = {
+    .direct = true,
     .recv = tcp_recv,
     .send = tcp_send,
     .send_pieces = tcp_send_pieces,
     .shutdown = tcp_shutdown,
+    .close = tcp_close,
 };

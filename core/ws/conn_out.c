@@ -58,7 +58,7 @@ void weir__conn_drop_unsent(struct weir_conn *c)
   if (c->outbox == NULL)
     return;
   weir__conn_drop_held(c);
-  weir__outq_cut(&c->outbox->queue, weir__conn_pool(c));
+  weir__outq_cut(&c->outbox->queue, weir__conn_pool(c), weir__stream_committed(&c->stream));
 }
 
 struct weir_buffered weir__out_before_fragment(const struct weir_conn *c)
@@ -241,7 +241,8 @@ static int send_at_once(struct weir_conn *c, const unsigned char *header, size_t
   }
   c->drain_due = 1;
   int error = queue_tail(c, header, header_len, data, len, mine);
-  if (error != 0 && mine > 0) /* half a message can neither be finished nor taken back */
+  if (error != 0 && (mine > 0 || weir__stream_committed(&c->stream) > 0))
+    /* half a message can neither be finished nor taken back */
     weir_conn_abort(c);
   return error;
 }

@@ -250,13 +250,13 @@ TEST_F(outq, cut_leaves_only_what_has_begun_to_leave)
   push("two");
   push("control", 0);
   weir__outq_consume(&q, &b.pool, 1);
-  weir__outq_cut(&q, &b.pool);
+  weir__outq_cut(&q, &b.pool, 0);
   EXPECT_EQ(pieces(), strings{"ne"});
   EXPECT_EQ(q.messages, 1u);
   EXPECT_EQ(q.bytes, 2u);
   weir__outq_consume(&q, &b.pool, 2);
   ASSERT_EQ(copy("h", "three"), 0);
-  weir__outq_cut(&q, &b.pool);
+  weir__outq_cut(&q, &b.pool, 0);
   EXPECT_EQ(q.count, 0u);
   EXPECT_EQ(q.bytes, 0u);
   EXPECT_EQ(q.messages, 0u);
@@ -267,11 +267,39 @@ TEST_F(outq, cut_leaves_the_tail_of_what_was_begun_elsewhere)
   ASSERT_EQ(copy("", "tail", WEIR__OUT_MESSAGE | WEIR__OUT_BEGUN), 0);
   ASSERT_EQ(copy("h", "message"), 0);
   EXPECT_EQ(q.messages, 2u);
-  weir__outq_cut(&q, &b.pool);
+  weir__outq_cut(&q, &b.pool, 0);
   EXPECT_EQ(pieces(), strings{"tail"});
   EXPECT_EQ(q.messages, 1u);
   ASSERT_EQ(copy("h", "close", 0), 0);
   EXPECT_EQ(pieces(), strings{"tailhclose"});
+}
+
+TEST_F(outq, cut_leaves_what_is_on_its_way)
+{
+  const std::tuple<size_t, std::string, uint32_t> cases[] = {
+      {1, "ne", 1},    {2, "ne", 1},           {3, "netwo", 2},
+      {5, "netwo", 2}, {6, "netwocontrol", 2}, {12, "netwocontrol", 2}};
+  for (const auto &[committed, kept, messages] : cases) {
+    weir__outq_clear(&q, &b.pool);
+    push("one");
+    push("two");
+    push("control", 0);
+    weir__outq_consume(&q, &b.pool, 1);
+    weir__outq_cut(&q, &b.pool, committed);
+    EXPECT_EQ(pieces(), strings{kept}) << committed;
+    EXPECT_EQ(q.messages, messages) << committed;
+  }
+}
+
+TEST_F(outq, cut_leaves_what_is_on_its_way_of_entries_that_were_copied)
+{
+  ASSERT_EQ(copy("", "tail", WEIR__OUT_MESSAGE | WEIR__OUT_BEGUN), 0);
+  ASSERT_EQ(copy("h", "message"), 0);
+  ASSERT_EQ(copy("h", "another"), 0);
+  weir__outq_cut(&q, &b.pool, 5);
+  EXPECT_EQ(pieces(), strings{"tailhmessage"});
+  EXPECT_EQ(q.messages, 2u);
+  EXPECT_EQ(q.bytes, 12u);
 }
 
 TEST_F(outq, changes_nothing_without_memory)

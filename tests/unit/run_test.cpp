@@ -132,13 +132,31 @@ TEST_F(run, cut_leaves_the_message_that_has_begun_to_leave)
   for (const char *bytes : {"one", "two", "three"})
     fan(bytes, 2);
   weir__outq_consume(&queues[0], &pool, 4);
-  weir__outq_cut(&queues[0], &pool);
+  weir__outq_cut(&queues[0], &pool, 0);
   EXPECT_EQ(content(queues[0]), "wo");
   EXPECT_EQ(queues[0].messages, 1u);
   EXPECT_EQ(queues[0].bytes, 2u);
-  weir__outq_cut(&queues[1], &pool);
+  weir__outq_cut(&queues[1], &pool, 0);
   EXPECT_EQ(queues[1].count, 0u);
   EXPECT_EQ(r.share->refs, 2u);
+}
+
+TEST_F(run, cut_leaves_the_messages_that_are_on_their_way)
+{
+  const std::pair<size_t, std::string> cases[] = {
+      {1, "wo"}, {2, "wo"}, {3, "wothree"}, {7, "wothree"}, {8, "wothreefour"}};
+  for (const auto &[committed, kept] : cases) {
+    for (const char *bytes : {"one", "two", "three", "four"})
+      fan(bytes, 1);
+    weir__outq &q = queues[0];
+    weir__outq_consume(&q, &pool, 4);
+    weir__outq_cut(&q, &pool, committed);
+    EXPECT_EQ(content(q), kept);
+    EXPECT_EQ(q.bytes, kept.size());
+    EXPECT_EQ(q.messages, kept == "wo" ? 1u : kept == "wothree" ? 2u : 3u);
+    weir__outq_clear(&q, &pool);
+    weir__run_drop(&r, &pool);
+  }
 }
 
 TEST_F(run, uses_its_block_again_once_all_have_sent_theirs)
@@ -263,7 +281,7 @@ protected:
 
   void cut(size_t i)
   {
-    weir__outq_cut(&queues[i], &pool);
+    weir__outq_cut(&queues[i], &pool, 0);
     expected[i].resize(sent[i] > 0 ? 1 : 0);
   }
 
