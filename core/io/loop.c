@@ -2,6 +2,7 @@
 #include "io/loop.h"
 
 #include "base/debug.h"
+#include "io/tls_stream.h"
 
 #include <errno.h>
 #include <string.h>
@@ -41,6 +42,7 @@ static void close_descriptor(struct weir_loop *loop, int fd)
 static void destroy(struct weir_loop *loop)
 {
   const struct weir__sys *sys = loop->mem.sys;
+  weir__tls_loop_free(loop);
   close_descriptor(loop, loop->timerfd);
   close_descriptor(loop, loop->eventfd);
   close_descriptor(loop, loop->epfd);
@@ -298,6 +300,7 @@ int weir_loop_step(struct weir_loop *loop, int timeout_ms)
     return -EBUSY;
   claim(loop);
   loop->stepping = true;
+  loop->turn++;
   int handled = weir__loop_wait(loop, timeout_ms);
   if (handled >= 0) {
     handled = run_events(loop, handled);

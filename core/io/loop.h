@@ -78,7 +78,8 @@ enum {
   WEIR__SLICE_CHECK = 4 /* sources between two looks at the clock */
 };
 
-struct weir__post; /* private to loop_post.c */
+struct weir__post;     /* private to loop_post.c */
+struct weir__tls_loop; /* private to tls_stream.c */
 
 struct weir_loop {
   struct weir__mem mem; /* mem.sys is the loop's seam */
@@ -112,6 +113,9 @@ struct weir_loop {
   uintptr_t thread;               /* atomic: who steps */
   uint64_t busy_poll_ns, spin_ns; /* the longest spin, and the one that adapts */
   struct epoll_event events[WEIR__LOOP_EVENTS];
+
+  uint64_t turn;              /* counts them */
+  struct weir__tls_loop *tls; /* what TLS streams share; NULL before the first */
 };
 
 /* weir_loop_new on a seam of one's own. */

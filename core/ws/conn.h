@@ -102,7 +102,13 @@ struct weir_conn {
   void *user;     /* the memory behind this structure, or what weir_conn_set_user was given */
 };
 
-extern const struct weir__source_ops weir__conn_ops;
+extern const struct weir__source_ops weir__conn_ops, weir__conn_tls_ops;
+
+/* Whether a source is a connection. */
+static inline bool weir__conn_is(const struct weir__source *source)
+{
+  return source->ops == &weir__conn_ops || source->ops == &weir__conn_tls_ops;
+}
 
 static inline struct weir_loop *weir__conn_loop(const struct weir_conn *c)
 {
@@ -120,8 +126,20 @@ static inline bool weir__conn_is_live(const struct weir_conn *c)
   return c->state == WEIR__CONN_OPEN || c->state == WEIR__CONN_CLOSING;
 }
 
-/* conn_open.c */
+/* conn_open.c: a connection was accepted; and sets one up on its descriptor, in memory of the
+ * shard's. Returns 0 or -errno of weir__loop_watch. */
 void weir__conn_accepted(struct weir__listener *listener, int fd);
+int weir__conn_begin(struct weir_conn *c, struct weir__shard *shard,
+                     const struct weir__source_ops *ops, const struct weir__stream_ops *stream_ops,
+                     int fd);
+
+/* What a source's ready and work do. */
+void weir__conn_ready(struct weir__source *source);
+void weir__conn_work(struct weir__source *source);
+
+/* conn_tls.c: a connection was accepted by a server that speaks TLS; and TLS failed on one. */
+void weir__conn_accepted_tls(struct weir__listener *listener, int fd);
+void weir__conn_tls_failed(struct weir_conn *c);
 
 /* Turns an HTTP connection into an open one; its route is set and the 101 is queued. */
 void weir__conn_open(struct weir_conn *c);
@@ -195,6 +213,9 @@ void weir__conn_fail_later(struct weir_conn *c, int code);
 /* The transport ended: on_close(1006) if it is due, then the end. error is 0 for FIN, else -errno.
  */
 void weir__conn_lost(struct weir_conn *c, int error, const char *what);
+
+/* The same but for the end: what handlers have to hear. */
+void weir__conn_tell_lost(struct weir_conn *c, int error, const char *what);
 
 /* The peer sent FIN: an answer that is still queued is flushed first (RFC 6455 section 7.1.1), else
  * the connection is lost. */

@@ -163,7 +163,7 @@ void weir__conn_settle(struct weir_conn *c)
   weir__conn_linger(c);
 }
 
-void weir__conn_lost(struct weir_conn *c, int error, const char *what)
+void weir__conn_tell_lost(struct weir_conn *c, int error, const char *what)
 {
   if (weir__conn_is_live(c)) {
     c->state = WEIR__CONN_LINGER;
@@ -173,6 +173,11 @@ void weir__conn_lost(struct weir_conn *c, int error, const char *what)
   } else if (c->close_due) {
     weir__conn_settle(c);
   }
+}
+
+void weir__conn_lost(struct weir_conn *c, int error, const char *what)
+{
+  weir__conn_tell_lost(c, error, what);
   if (c->state != WEIR__CONN_DEAD)
     weir__conn_end(c);
 }
@@ -210,7 +215,7 @@ void weir__conn_end(struct weir_conn *c)
   }
   if (c->own_protocol)
     weir__pool_put(&loop->pool, c->protocol, strlen(c->protocol) + 1);
-  weir__loop_close(loop, &c->stream.source);
+  c->stream.ops->close(&c->stream, loop);
   weir__loop_bury(loop, &c->stream.source);
 }
 

@@ -316,7 +316,7 @@ static __attribute__((noinline)) bool stash_done(struct weir_conn *c, size_t *fr
 static __attribute__((noinline)) unsigned char *place_for(struct weir_conn *c, size_t *room)
 {
   struct weir_loop *loop = weir__conn_loop(c);
-  if (!weir__conn_is_live(c) || c->inbox->message == NULL)
+  if (!weir__conn_is_live(c) || c->inbox->message == NULL || !c->stream.ops->direct)
     return loop->receive;
   uint64_t due = weir__parser_due(&c->parser);
   struct weir__buf *buf = &c->inbox->message->buf;
@@ -366,6 +366,8 @@ static __attribute__((noinline)) void nothing_came(struct weir_conn *c, int erro
 {
   if (error == 0)
     weir__conn_input_ended(c);
+  else if (error == -EPROTO && !c->stream.ops->direct)
+    weir__conn_tls_failed(c);
   else if (error != -EAGAIN)
     weir__conn_lost(c, error, "the connection was lost");
 }

@@ -23,7 +23,7 @@ static bool is_over(const struct weir_conn *c)
   return c->stream.source.hung && c->heard_all && c->fin_sent;
 }
 
-static void conn_ready(struct weir__source *source)
+void weir__conn_ready(struct weir__source *source)
 {
   struct weir_conn *c = conn_of(source);
   if (is_over(c))
@@ -51,7 +51,7 @@ static inline bool rests(const struct weir_conn *c)
          !c->drain_due && !c->stream.source.readable;
 }
 
-static void conn_work(struct weir__source *source)
+void weir__conn_work(struct weir__source *source)
 {
   struct weir_conn *c = conn_of(source);
   if (rests(c))
@@ -77,33 +77,36 @@ static void conn_reclaim(struct weir__source *source)
   weir__slab_put(&c->shard->conns, c);
 }
 
-const struct weir__source_ops weir__conn_ops = {conn_ready, conn_work, conn_reclaim};
+const struct weir__source_ops weir__conn_ops = {weir__conn_ready, weir__conn_work, conn_reclaim};
 
-void weir__conn_accepted(struct weir__listener *listener, int fd)
+int weir__conn_begin(struct weir_conn *c, struct weir__shard *shard,
+                     const struct weir__source_ops *ops, const struct weir__stream_ops *stream_ops,
+                     int fd)
 {
-  struct weir__shard *shard = listener->arg;
-  struct weir_loop *loop = shard->loop;
-  struct weir_conn *c = weir__slab_get(&shard->conns);
-  if (c != NULL) {
-    memset(c, 0, sizeof *c);
-    c->stream.source.ops = &weir__conn_ops;
-    c->stream.ops = &weir__stream_tcp;
-    c->shard = shard;
-    if (weir__loop_watch(loop, &c->stream.source, fd,
-                         EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET) != 0) {
-      weir__slab_put(&shard->conns, c);
-      c = NULL;
-    }
-  }
-  if (c == NULL) {
-    weir__server_log(shard->server, WEIR_LOG_ERROR, "no memory for a connection");
-    loop->mem.sys->close(loop->mem.sys, fd);
-    return;
-  }
+  memset(c, 0, sizeof *c);
+  c->stream.source.ops = ops;
+  c->stream.ops = stream_ops;
+  c->shard = shard;
+  int error = weir__loop_watch(shard->loop, &c->stream.source, fd,
+                               EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
+  if (error != 0)
+    return error;
   weir__count(&shard->counters.accepted, 1);
   c->since_tick = weir__conn_tick(c);
   c->received_tick = c->since_tick;
   weir__conn_arm(c);
+  return 0;
+}
+
+void weir__conn_accepted(struct weir__listener *listener, int fd)
+{
+  struct weir__shard *shard = listener->arg;
+  struct weir_conn *c = weir__slab_get(&shard->conns);
+  if (c != NULL && weir__conn_begin(c, shard, &weir__conn_ops, &weir__stream_tcp, fd) == 0)
+    return;
+  if (c != NULL)
+    weir__slab_put(&shard->conns, c);
+  weir__shard_turn_away(shard, fd);
 }
 
 void weir__conn_open(struct weir_conn *c)

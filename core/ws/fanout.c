@@ -40,7 +40,7 @@ struct weir_conn *weir__shard_find(const struct weir__shard *shard, weir_conn_id
 {
   struct weir__source *source =
       weir__loop_source(shard->loop, (uint32_t)id & 0xFFFFFF, (uint32_t)(id >> 32));
-  if (source == NULL || source->ops != &weir__conn_ops)
+  if (source == NULL || !weir__conn_is(source))
     return NULL;
   struct weir_conn *c = (struct weir_conn *)source;
   return c->shard == shard && c->opened ? c : NULL;
@@ -65,7 +65,7 @@ static void to_all(struct weir__shard *shard, const struct fanned *f)
   const struct weir_loop *loop = shard->loop;
   for (uint32_t i = 0; i < loop->slots.count; i++) {
     struct weir__source *source = weir__slot_source(weir__slot_at(&loop->slots, i));
-    if (source == NULL || source->ops != &weir__conn_ops)
+    if (source == NULL || !weir__conn_is(source))
       continue;
     struct weir_conn *c = (struct weir_conn *)source;
     if (c->shard == shard && c->state == WEIR__CONN_OPEN && c != f->except &&

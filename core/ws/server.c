@@ -1,6 +1,7 @@
 /* A server's life up to listening, and its counts. */
 #include "ws/server.h"
 
+#include "io/tls_context.h"
 #include "ws/conn.h"
 
 #include <errno.h>
@@ -119,6 +120,17 @@ int weir_server_listen(struct weir_server *server, const char *host, uint16_t po
   return error;
 }
 
+int weir_server_listen_tls(struct weir_server *server, struct weir_tls *tls, const char *host,
+                           uint16_t port)
+{
+  if (tls == NULL)
+    return -EINVAL;
+  int error = weir_server_listen(server, host, port);
+  if (error == 0)
+    server->tls = weir__tls_ref(tls);
+  return error;
+}
+
 uint16_t weir_server_port(const struct weir_server *server)
 {
   return server->port;
@@ -143,6 +155,8 @@ static void add_shard(struct weir_counters *sum, const struct weir__shard *shard
   sum->bytes_sent += read_count(&counters->bytes_sent);
   sum->dropped += read_count(&counters->dropped);
   sum->failed += read_count(&counters->failed);
+  sum->tls_handshakes += read_count(&counters->tls_handshakes);
+  sum->tls_failed += read_count(&counters->tls_failed);
   for (size_t i = 0; i < shard->listener_count; i++)
     sum->accept_paused += read_count(&shard->listeners[i].paused);
   sum->memory_bytes += __atomic_load_n(&shard->loop->mem.bytes, __ATOMIC_RELAXED);

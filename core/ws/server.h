@@ -56,7 +56,7 @@ struct weir__shard {
   uint32_t index;
   bool own_loop, stopped;
   struct weir__reply reply;
-  struct weir__slab conns;
+  struct weir__slab conns; /* under TLS with a struct weir__tls in front of each */
   struct weir__topics topics;
   struct weir__run fanned;    /* short broadcasts */
   struct weir__repeat repeat; /* what the application sends to each of many */
@@ -80,6 +80,7 @@ struct weir_server {
   struct weir__address addresses[WEIR__ADDRESSES_MAX];
   size_t address_count;
   uint16_t port;
+  struct weir_tls *tls; /* what it listens with; NULL: plain */
 
   struct weir__shard *shards;
   uint32_t shard_count; /* atomic: set once all shards are there */
@@ -112,6 +113,9 @@ void weir__server_free_routes(struct weir_server *server);
  * on_close(code); fini, outside a step, gives back the rest. */
 int weir__shard_start(struct weir__shard *shard, int *fds, size_t count);
 void weir__shard_stop(struct weir__shard *shard, int code);
+
+/* There is no memory for a connection that was accepted. */
+void weir__shard_turn_away(struct weir__shard *shard, int fd);
 void weir__shard_fini(struct weir__shard *shard);
 
 /* Hands a line to the log hook. */

@@ -223,6 +223,7 @@ void weir_server_free(struct weir_server *server)
       weir_loop_free(server->shards[i].loop);
   }
   weir__server_close_listeners(server);
+  weir_tls_free(server->tls);
   sys->free(sys, server->shards);
   weir__server_free_routes(server);
   pthread_mutex_destroy(&server->gate);

@@ -1,6 +1,8 @@
 /* A server's part on one loop: its listeners, its connections, its topics, and how they end. */
 #include "ws/conn.h"
 
+#include "io/tls_stream.h"
+
 #include "wire/close.h"
 
 #include <errno.h>
@@ -16,7 +18,7 @@ static int start_listeners(struct weir__shard *shard, int *fds, size_t count)
 {
   for (size_t i = 0; i < count; i++) {
     struct weir__listener *listener = &shard->listeners[i];
-    listener->accepted = weir__conn_accepted;
+    listener->accepted = shard->server->tls == NULL ? weir__conn_accepted : weir__conn_accepted_tls;
     listener->arg = shard;
     int error = weir__listener_start(listener, shard->loop, fds[i]);
     if (error != 0)
@@ -33,6 +35,13 @@ static void stop_listeners(struct weir__shard *shard)
     weir__listener_stop(&shard->listeners[i]);
 }
 
+void weir__shard_turn_away(struct weir__shard *shard, int fd)
+{
+  const struct weir__sys *sys = shard->loop->mem.sys;
+  weir__server_log(shard->server, WEIR_LOG_ERROR, "no memory for a connection");
+  sys->close(sys, fd);
+}
+
 int weir__shard_start(struct weir__shard *shard, int *fds, size_t count)
 {
   struct weir_loop *loop = shard->loop;
@@ -40,7 +49,9 @@ int weir__shard_start(struct weir__shard *shard, int *fds, size_t count)
   int error = loop->mem.sys->random(loop->mem.sys, key, sizeof key);
   if (error != 0)
     return error;
-  weir__slab_init(&shard->conns, &loop->mem, sizeof(struct weir_conn) + shard->server->user_bytes);
+  size_t before = shard->server->tls == NULL ? 0 : sizeof(struct weir__tls);
+  weir__slab_init(&shard->conns, &loop->mem,
+                  before + sizeof(struct weir_conn) + shard->server->user_bytes);
   weir__topics_init(&shard->topics, &loop->mem, key);
   shard->reply.block = weir__mem_alloc(&loop->mem, WEIR__REPLY_BYTES);
   shard->reply.end = shard->reply.block;
@@ -64,8 +75,7 @@ static void stop_connections(struct weir__shard *shard, int code)
   const struct weir_loop *loop = shard->loop;
   for (uint32_t i = 0; i < loop->slots.count; i++) {
     struct weir__source *source = weir__slot_source(weir__slot_at(&loop->slots, i));
-    if (source != NULL && source->ops == &weir__conn_ops &&
-        ((struct weir_conn *)source)->shard == shard)
+    if (source != NULL && weir__conn_is(source) && ((struct weir_conn *)source)->shard == shard)
       weir__conn_stop((struct weir_conn *)source, code);
   }
 }

@@ -5,6 +5,7 @@
 #include <weir/conn.h>
 #include <weir/loop.h>
 #include <weir/options.h>
+#include <weir/tls.h>
 
 struct weir_server;
 
@@ -96,6 +97,12 @@ WEIR_ANY_THREAD int weir_server_get(struct weir_server *server, const char *path
  * or another -errno. */
 WEIR_ANY_THREAD int weir_server_listen(struct weir_server *server, const char *host, uint16_t port);
 
+/* The same for TLS (RFC 8446, RFC 5246): every connection is one of wss or https; a client that
+ * speaks plain HTTP is told so with 400. The server takes a reference of its own on tls, until it
+ * is freed. Returns as weir_server_listen does, and -EINVAL (tls is NULL). */
+WEIR_ANY_THREAD int weir_server_listen_tls(struct weir_server *server, struct weir_tls *tls,
+                                           const char *host, uint16_t port);
+
 /* The port that it listens on; 0 when it does not. */
 WEIR_ANY_THREAD uint16_t weir_server_port(const struct weir_server *server);
 
@@ -156,7 +163,10 @@ struct weir_counters {
   uint64_t dropped;           /* messages that met a full queue */
   uint64_t failed;            /* connections failed for breaking the protocol or a limit */
   uint64_t accept_paused;     /* times that accepting paused for want of descriptors */
-  uint64_t memory_bytes;      /* held by the loops and their connections now, shared frames apart */
+  uint64_t memory_bytes;   /* held by the loops and their connections now, without shared frames and
+                              what OpenSSL holds */
+  uint64_t tls_handshakes; /* completed */
+  uint64_t tls_failed;     /* connections that ended because TLS failed, most in the handshake */
 };
 
 /* Fills *out. Returns 0 or -EINVAL (out is NULL). */

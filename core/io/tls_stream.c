@@ -1,0 +1,390 @@
+/* TLS between a connection and TCP. HOT: an echo is one recv, SSL_read until the input is dry, one
+ * SSL_write and one send. Sessions never wait for output: what they write goes into a buffer of the
+ * loop's, from there to TCP, and what TCP does not take stays with the stream. */
+#include "io/tls_loop.h"
+
+#include "base/debug.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct weir__tls) % 16 == 0, "the stream behind it is aligned to 16");
+
+/* Readies for a call of the session. OpenSSL's queue of errors is the thread's, so others may have
+ * left something there. */
+static struct weir__tls_loop *use(struct weir__tls *tls)
+{
+  struct weir__tls_loop *shared = tls->loop->tls;
+  shared->current = tls;
+  if (__builtin_expect(ERR_peek_error() != 0, 0))
+    ERR_clear_error();
+  return shared;
+}
+
+/* The session is of no use any more. */
+static void fail(struct weir__tls *tls)
+{
+  if (tls->error == 0)
+    tls->error = (uint32_t)ERR_peek_last_error();
+  tls->failed = 1;
+  ERR_clear_error();
+}
+
+int weir__tls_init(struct weir__stream *stream, struct weir_loop *loop,
+                   struct weir__tls_context *context)
+{
+  struct weir__tls_loop *shared = weir__tls_loop_of(loop);
+  SSL *ssl = shared == NULL ? NULL : weir__tls_context_ssl(context);
+  if (ssl == NULL)
+    return -ENOMEM;
+  BIO_up_ref(shared->bio);
+  SSL_set_bio(ssl, shared->bio, shared->bio);
+  *weir__tls_of(stream) = (struct weir__tls){.loop = loop, .ssl = ssl, .context = context};
+  return 0;
+}
+
+/* ---- writing */
+
+static void drop_out(struct weir__tls *tls)
+{
+  weir__pool_put(&tls->loop->pool, tls->out, tls->out_size);
+  tls->out = NULL;
+  tls->out_at = tls->out_end = tls->out_size = 0;
+}
+
+int weir__tls_flush(struct weir__stream *stream, const struct weir__sys *sys)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  if (tls->out != NULL) {
+    size_t len = tls->out_end - tls->out_at;
+    ssize_t n = weir__stream_tcp.send(stream, sys, tls->out + tls->out_at, len);
+    if (n < 0)
+      return (int)n;
+    tls->out_at += (uint32_t)n;
+    if ((size_t)n < len)
+      return -EAGAIN;
+    drop_out(tls);
+  }
+  if (tls->fin_due) {
+    tls->fin_due = 0;
+    weir__stream_tcp.shutdown(stream, sys);
+  }
+  return 0;
+}
+
+/* Hands what the session has written to TCP, behind what waits. Returns how many bytes of the
+ * buffer TCP took, or -errno. */
+static ssize_t push(struct weir__stream *stream, const struct weir__sys *sys)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  struct weir__tls_loop *shared = tls->loop->tls;
+  size_t len = shared->out_len;
+  shared->out_len = 0;
+  if (tls->out != NULL) {
+    int error = stream->source.writable ? weir__tls_flush(stream, sys) : -EAGAIN;
+    return error == -EAGAIN ? 0 : error;
+  }
+  if (len == 0)
+    return 0;
+  ssize_t n = weir__stream_tcp.send(stream, sys, shared->out, len);
+  if (n < 0 && n != -EAGAIN)
+    return n;
+  size_t taken = n < 0 ? 0 : (size_t)n;
+  if (!weir__tls_keep(tls, shared->out + taken, len - taken)) {
+    fail(tls);
+    return -EPROTO;
+  }
+  return (ssize_t)taken;
+}
+
+/* Plaintext that is to be encrypted. */
+struct feed {
+  const struct iovec *piece;
+  int count;      /* pieces left */
+  size_t skipped; /* of the first one */
+};
+
+static const unsigned char *feed_at(const struct feed *feed, size_t *len)
+{
+  *len = feed->piece->iov_len - feed->skipped;
+  return (const unsigned char *)feed->piece->iov_base + feed->skipped;
+}
+
+/* Goes past up to n bytes; how many there were. */
+static size_t feed_skip(struct feed *feed, size_t n)
+{
+  size_t skipped = 0;
+  while (feed->count > 0) {
+    size_t len = feed->piece->iov_len - feed->skipped, left = n - skipped;
+    if (len > left) {
+      feed->skipped += left;
+      return n;
+    }
+    skipped += len;
+    feed->piece++;
+    feed->count--;
+    feed->skipped = 0;
+  }
+  return skipped;
+}
+
+/* The plaintext of the next record: where it stands, when one piece has all of it. */
+static const unsigned char *next_record(struct feed *feed, unsigned char *room, size_t *len)
+{
+  const unsigned char *at = feed_at(feed, len);
+  if (*len >= WEIR__TLS_RECORD || feed->count == 1) {
+    if (*len > WEIR__TLS_RECORD)
+      *len = WEIR__TLS_RECORD;
+    feed_skip(feed, *len);
+    return at;
+  }
+  size_t gathered = 0;
+  while (feed->count > 0 && gathered < WEIR__TLS_RECORD) {
+    size_t n;
+    at = feed_at(feed, &n);
+    if (n > WEIR__TLS_RECORD - gathered)
+      n = WEIR__TLS_RECORD - gathered;
+    memcpy(room + gathered, at, n);
+    gathered += n;
+    feed_skip(feed, n);
+  }
+  *len = gathered;
+  return room;
+}
+
+/* New keys in time: TLS 1.2 has no such thing (RFC 8446 section 5.5). */
+static void count_record(struct weir__tls *tls)
+{
+  if (++tls->records < WEIR__TLS_REKEY_RECORDS)
+    return;
+  tls->records = 0;
+  if (SSL_version(tls->ssl) == TLS1_3_VERSION)
+    SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+}
+
+/* Encrypts up to a batch and sends it: nothing waits. Returns how many bytes of plaintext left in
+ * whole records; the others are held. -errno on an error. */
+static ssize_t send_batch(struct weir__stream *stream, const struct weir__sys *sys,
+                          struct feed *feed)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  struct weir__tls_loop *shared = use(tls);
+  size_t plain[WEIR__TLS_BATCH], cipher[WEIR__TLS_BATCH], total = 0, whole = 0;
+  int records = 0;
+  for (; records < WEIR__TLS_BATCH && feed->count > 0; records++) {
+    size_t len, written;
+    const unsigned char *at = next_record(feed, shared->gathered, &len);
+    if (SSL_write_ex(tls->ssl, at, len, &written) != 1) {
+      fail(tls);
+      push(stream, sys);
+      return -EPROTO;
+    }
+    count_record(tls);
+    total += len;
+    plain[records] = total;
+    cipher[records] = shared->out_len;
+  }
+  ssize_t taken = push(stream, sys);
+  if (taken < 0)
+    return taken;
+  for (int i = 0; i < records && cipher[i] <= (size_t)taken; i++)
+    whole = plain[i];
+  tls->held = (uint32_t)(total - whole);
+  return (ssize_t)whole;
+}
+
+static ssize_t tls_send_pieces(struct weir__stream *stream, const struct weir__sys *sys,
+                               struct iovec *pieces, int count)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  if (tls->failed || !tls->open)
+    return tls->failed ? -EPROTO : -EPIPE;
+  int error = weir__tls_flush(stream, sys);
+  if (error != 0)
+    return error;
+  struct feed feed = {.piece = pieces, .count = count};
+  size_t done = feed_skip(&feed, tls->held);
+  tls->held -= (uint32_t)done;
+  while (feed.count > 0 && tls->held == 0) {
+    ssize_t n = send_batch(stream, sys, &feed);
+    if (n < 0)
+      return done > 0 ? (ssize_t)done : n;
+    done += (size_t)n;
+  }
+  return done > 0 ? (ssize_t)done : -EAGAIN;
+}
+
+static ssize_t tls_send(struct weir__stream *stream, const struct weir__sys *sys, const void *data,
+                        size_t len)
+{
+  struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+  return tls_send_pieces(stream, sys, &piece, 1);
+}
+
+static size_t tls_committed(const struct weir__stream *stream)
+{
+  return weir__tls_of(stream)->held;
+}
+
+void weir__tls_send_raw(struct weir__stream *stream, const struct weir__sys *sys, const void *data,
+                        size_t len)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  WEIR__ASSERT(tls->failed);
+  if (weir__tls_keep(tls, data, len) && stream->source.writable)
+    weir__tls_flush(stream, sys);
+}
+
+/* ---- reading */
+
+/* What the session says of a call that gave nothing. */
+static void judge(struct weir__tls *tls, int result)
+{
+  int error = SSL_get_error(tls->ssl, result);
+  if (error == SSL_ERROR_ZERO_RETURN)
+    tls->ended = 1;
+  else if (error != SSL_ERROR_WANT_READ)
+    fail(tls);
+}
+
+/* Decrypts all of the ciphertext in hand; how much plaintext it was. */
+static size_t decrypt(struct weir__tls *tls, unsigned char *data, size_t len)
+{
+  size_t got = 0, n;
+  int result;
+  use(tls);
+  while ((result = SSL_read_ex(tls->ssl, data + got, len - got, &n)) == 1)
+    got += n;
+  judge(tls, result);
+  return got;
+}
+
+/* The same while the handshake is not done, with the time that it takes. */
+static __attribute__((noinline)) size_t shake(struct weir__tls *tls, const struct weir__sys *sys,
+                                              unsigned char *data, size_t len)
+{
+  uint64_t began_ns = sys->now_ns(sys);
+  size_t got = decrypt(tls, data, len);
+  tls->loop->tls->spent_ns += sys->now_ns(sys) - began_ns;
+  tls->open = !tls->failed && SSL_is_init_finished(tls->ssl);
+  return got;
+}
+
+static void stop_waiting(struct weir__tls *tls)
+{
+  tls->loop->tls->waiting -= tls->waits;
+  tls->waits = 0;
+}
+
+/* Whether a handshake must wait for the next turn: the time of this one is spent, or others wait
+ * who came first. */
+static bool must_wait(struct weir__tls *tls)
+{
+  struct weir__tls_loop *shared = tls->loop->tls;
+  if (shared->turn != tls->loop->turn) {
+    shared->turn = tls->loop->turn;
+    shared->spent_ns = 0;
+  }
+  bool first = tls->waits || shared->waiting == 0;
+  stop_waiting(tls);
+  if (first && shared->spent_ns < WEIR__TLS_TURN_NS)
+    return false;
+  tls->waits = 1;
+  shared->waiting++;
+  return true;
+}
+
+/* TLS has failed: that is said once, and then what comes is the caller's to throw away. */
+static ssize_t recv_raw(struct weir__stream *stream, const struct weir__sys *sys, void *data,
+                        size_t len)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  if (tls->told)
+    return weir__stream_tcp.recv(stream, sys, data, len);
+  tls->told = 1;
+  return -EPROTO;
+}
+
+static ssize_t tls_recv(struct weir__stream *stream, const struct weir__sys *sys, void *data,
+                        size_t len)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  struct weir__tls_loop *shared = tls->loop->tls;
+  WEIR__ASSERT(len >= WEIR__RECEIVE_BYTES);
+  if (tls->failed)
+    return recv_raw(stream, sys, data, len);
+  if (tls->ended)
+    return 0;
+  if (!tls->open && must_wait(tls))
+    return -EAGAIN;
+  ssize_t n = weir__stream_tcp.recv(stream, sys, shared->received, sizeof shared->received);
+  if (n <= 0)
+    return n;
+  shared->in = shared->received;
+  shared->in_len = (size_t)n;
+  size_t got = tls->open ? decrypt(tls, data, len) : shake(tls, sys, data, len);
+  shared->in_len = 0;
+  push(stream, sys); /* an error of TCP's comes again with the next call */
+  if (got > 0) {
+    if (tls->failed || tls->ended)
+      stream->source.readable = 1;
+    return (ssize_t)got;
+  }
+  if (tls->failed)
+    return recv_raw(stream, sys, data, len);
+  return tls->ended ? 0 : -EAGAIN;
+}
+
+/* ---- the end */
+
+/* Says close_notify, once. */
+static void notify(struct weir__stream *stream, const struct weir__sys *sys)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  if (!tls->open || tls->failed || (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN) != 0)
+    return;
+  use(tls);
+  if (SSL_shutdown(tls->ssl) < 0)
+    fail(tls);
+  push(stream, sys);
+}
+
+static int tls_shutdown(struct weir__stream *stream, const struct weir__sys *sys)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  notify(stream, sys);
+  if (tls->out == NULL)
+    return weir__stream_tcp.shutdown(stream, sys);
+  tls->fin_due = 1;
+  return 0;
+}
+
+static void tls_close(struct weir__stream *stream, struct weir_loop *loop)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  if (stream->source.fd >= 0)
+    notify(stream, loop->mem.sys);
+  stop_waiting(tls);
+  drop_out(tls);
+  weir__loop_close(loop, &stream->source);
+}
+
+void weir__tls_fini(struct weir__stream *stream)
+{
+  struct weir__tls *tls = weir__tls_of(stream);
+  stop_waiting(tls);
+  drop_out(tls);
+  SSL_free(tls->ssl);
+  weir__tls_context_unref(tls->context);
+  weir__tls_peer_free(tls->peer);
+}
+
+const struct weir__stream_ops weir__stream_tls = {
+    .recv = tls_recv,
+    .send = tls_send,
+    .send_pieces = tls_send_pieces,
+    .committed = tls_committed,
+    .shutdown = tls_shutdown,
+    .close = tls_close,
+};
