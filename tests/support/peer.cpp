@@ -121,7 +121,8 @@ peer::peer(uint16_t port, const char *address, int receive_buffer)
 peer::peer(peer &&other) noexcept
     : fd_(std::exchange(other.fd_, -1)), ended_(other.ended_), reset_(other.reset_),
       stalled_(other.stalled_), finish_(other.finish_), input_(std::move(other.input_)),
-      output_(std::move(other.output_))
+      output_(std::move(other.output_)), tls_(std::move(other.tls_)),
+      plain_(std::move(other.plain_))
 {
 }
 
@@ -131,8 +132,31 @@ peer::~peer()
     close(fd_);
 }
 
+void peer::secure(const tls_peer_options &options)
+{
+  tls_ = std::make_unique<tls_peer>(options);
+  write_some();
+}
+
+/* What TLS has to send, with what could be encrypted by now. */
+void peer::encrypt()
+{
+  if (tls_ == nullptr)
+    return;
+  if (tls_->handshake() && !plain_.empty() && tls_->write(plain_))
+    plain_.clear();
+  output_ += tls_->take_output();
+}
+
 void peer::send(std::string_view bytes)
 {
+  (tls_ == nullptr ? output_ : plain_) += bytes;
+  write_some();
+}
+
+void peer::send_raw(std::string_view bytes)
+{
+  encrypt();
   output_ += bytes;
   write_some();
 }
@@ -155,6 +179,7 @@ bool peer::write_some()
 {
   if (fd_ < 0)
     return false;
+  encrypt();
   size_t sent = 0;
   while (sent < output_.size()) {
     ssize_t n =
@@ -166,7 +191,7 @@ bool peer::write_some()
     sent += static_cast<size_t>(n);
   }
   output_.erase(0, sent);
-  if (finish_ && output_.empty()) {
+  if (finish_ && output_.empty() && plain_.empty()) {
     finish_ = false;
     shutdown(fd_, SHUT_WR);
   }
@@ -181,8 +206,12 @@ bool peer::read_some()
   ssize_t n = recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
   if (n < 0 && errno == EAGAIN)
     return false;
-  if (n > 0)
+  if (n > 0 && tls_ == nullptr) {
     input_.append(buffer, static_cast<size_t>(n));
+  } else if (n > 0) {
+    tls_->got({buffer, static_cast<size_t>(n)});
+    input_ += tls_->read();
+  }
   ended_ = n <= 0;
   reset_ = n < 0;
   return true;

@@ -1,12 +1,15 @@
 // A naive WebSocket client for tests: a socket that never blocks, moved along by whoever drives the
 // server in the same thread, or by its own await(). It has a codec of its own and knows nothing of
-// the library.
+// the library. It may speak TLS: then all but the socket's own business goes through it.
 #ifndef WEIR_TESTS_PEER_HPP
 #define WEIR_TESTS_PEER_HPP
+
+#include "support/tls_peer.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,13 +75,22 @@ public:
   peer &operator=(peer &&) = delete;
   ~peer();
 
+  /* Before anything is sent: what is sent and comes from now on is TLS's. */
+  void secure(const tls_peer_options &options);
+  tls_peer *tls() const /* NULL: it is plain */
+  {
+    return tls_.get();
+  }
+
   /* Queues bytes, and sends what the socket takes. */
   void send(std::string_view bytes);
   void say(std::string_view payload, unsigned first = fin | text)
   {
     send(masked(first, payload));
   }
-  void half_close(); /* FIN, behind what is queued; nothing may be queued after it */
+  void send_raw(std::string_view bytes); /* past TLS */
+  void half_close(); /* FIN, behind what is queued; nothing may be queued after it. TLS does not
+                        say that it ends: that is tls()->shutdown() */
   void reset();      /* RST: the end of this object's use */
 
   /* What has come: the next whole thing, or nothing yet. */
@@ -119,10 +131,13 @@ public:
 private:
   bool read_some();
   bool write_some();
+  void encrypt();
 
   int fd_ = -1;
   bool ended_ = false, reset_ = false, stalled_ = false, finish_ = false;
   std::string input_, output_;
+  std::unique_ptr<tls_peer> tls_;
+  std::string plain_; /* waits for the handshake */
 };
 
 } // namespace support

@@ -118,6 +118,7 @@ stage::stage(weir_options server_options)
 stage::~stage()
 {
   end_server();
+  weir_tls_free(tls_);
   weir_loop_free(loop_);
 }
 
@@ -125,6 +126,16 @@ void stage::route(const char *path, const hooks &handlers, weir_route_options of
 {
   weir_route route = route_of(handlers, of);
   ASSERT_EQ(weir_server_route(server_, path, &route, const_cast<hooks *>(&handlers)), 0);
+}
+
+void stage::secure(weir_tls_options with)
+{
+  certificates_ = std::make_unique<localhost>();
+  with.size = sizeof with;
+  with.identity = {certificates_->certificate.c_str(), certificates_->key.c_str()};
+  ASSERT_EQ(weir_tls_new(&tls_, &with, nullptr), 0);
+  client.trust_file = certificates_->ca;
+  client.server_name = "localhost";
 }
 
 void stage::start()
@@ -137,7 +148,9 @@ void stage::start()
   };
   weir_route route = route_of(on, options, user_bytes);
   ASSERT_EQ(weir_server_route(server_, "/", &route, &on), 0);
-  ASSERT_EQ(weir_server_listen(server_, "127.0.0.1", 0), 0);
+  ASSERT_EQ(tls_ == nullptr ? weir_server_listen(server_, "127.0.0.1", 0)
+                            : weir_server_listen_tls(server_, tls_, "127.0.0.1", 0),
+            0);
   ASSERT_EQ(weir_server_attach(server_, loop_), 0);
   fd_ = weir_loop_fd(loop_);
   ASSERT_GE(fd_, 0);
@@ -159,6 +172,8 @@ weir_counters stage::counters() const
 peer &stage::connect(int receive_buffer)
 {
   peers_.push_back(std::make_unique<peer>(port(), "127.0.0.1", receive_buffer));
+  if (tls_ != nullptr)
+    peers_.back()->secure(client);
   return *peers_.back();
 }
 

@@ -4,6 +4,7 @@
 #ifndef WEIR_TESTS_STAGE_HPP
 #define WEIR_TESTS_STAGE_HPP
 
+#include "support/certificates.hpp"
 #include "support/peer.hpp"
 
 #include <weir/weir.h>
@@ -55,6 +56,15 @@ public:
   weir_route_options options = {};
   size_t user_bytes = 0;
   void route(const char *path, const hooks &handlers, weir_route_options of = {});
+
+  /* Before start: the server speaks TLS as localhost, with these options beside its identity, and
+   * so do clients. */
+  void secure(weir_tls_options with = {});
+  tls_peer_options client;
+  const localhost &certificates() const
+  {
+    return *certificates_;
+  }
 
   /* Adds "/" with what stands above, listens on 127.0.0.1 and attaches. */
   void start();
@@ -112,6 +122,8 @@ private:
   shifted_sys sys_;
   weir_loop *loop_ = nullptr;
   weir_server *server_ = nullptr;
+  std::unique_ptr<localhost> certificates_; /* NULL: plain */
+  weir_tls *tls_ = nullptr;
   weir_conn *last_ = nullptr;
   std::function<void(weir_conn *)> opened_;
   int fd_ = -1;
