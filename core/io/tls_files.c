@@ -53,13 +53,22 @@ static int fail_openssl(const struct file *file, const char *what)
                         why != NULL ? why : "unknown error");
 }
 
-/* After a PEM_read that gave nothing: 0 when the file had ended. */
-static int judge_end(const struct file *file, int number, const char *what)
+/* Whether a PEM_read that gave nothing found nothing. */
+static bool found_none(void)
 {
   unsigned long last = ERR_peek_last_error();
-  if (ERR_GET_LIB(last) != ERR_LIB_PEM || ERR_GET_REASON(last) != PEM_R_NO_START_LINE)
-    return fail_openssl(file, what);
-  return BIO_eof(file->bio) != 0 ? 0 : fail_errno(file, number);
+  return ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
+}
+
+/* Then: whether that is because the file had ended. A NUL that begins a line ends OpenSSL's reading
+ * too. Returns 0 or an error with its sentence. */
+static int check_end(const struct file *file, int number)
+{
+  if (BIO_eof(file->bio) != 0)
+    return 0;
+  if (number != 0)
+    return fail_errno(file, number);
+  return weir__tls_fail(file->error, -EBADMSG, "%s: not a text file", file->name);
 }
 
 /* The next certificate; NULL with *code 0 behind the last one. */
@@ -67,7 +76,12 @@ static X509 *next_certificate(const struct file *file, int *code)
 {
   errno = 0;
   X509 *certificate = PEM_read_bio_X509_AUX(file->bio, NULL, NULL, NULL);
-  *code = certificate != NULL ? 0 : judge_end(file, errno, "a certificate that cannot be read");
+  if (certificate != NULL)
+    *code = 0;
+  else if (found_none())
+    *code = check_end(file, errno);
+  else
+    *code = fail_openssl(file, "a certificate that cannot be read");
   return certificate;
 }
 
@@ -106,16 +120,23 @@ static int refuse_passphrase(char *out, int size, int writing, void *asked)
   return -1;
 }
 
-static int fail_key(const struct file *file, int number, bool encrypted)
+/* Why there is no key: the decoders that looked for one do not tell none from a broken one. */
+static int fail_key(const struct file *file, bool encrypted)
 {
+  unsigned char *data = NULL;
+  long len;
   if (encrypted)
     return weir__tls_fail(file->error, -EBADMSG,
                           "%s: the key is encrypted, and there is nobody to ask for a passphrase",
                           file->name);
-  int code = judge_end(file, number, "a private key that cannot be read");
-  if (code != 0)
-    return code;
-  return weir__tls_fail(file->error, -EBADMSG, "%s: no PEM private key in it", file->name);
+  int code = fail_openssl(file, "a private key that cannot be read");
+  BIO_reset(file->bio);
+  errno = 0;
+  if (PEM_bytes_read_bio(&data, &len, NULL, PEM_STRING_EVP_PKEY, file->bio, NULL, NULL) == 1)
+    OPENSSL_clear_free(data, (size_t)len);
+  else if (found_none() && (code = check_end(file, errno)) == 0)
+    code = weir__tls_fail(file->error, -EBADMSG, "%s: no PEM private key in it", file->name);
+  return code;
 }
 
 static int use_key(SSL_CTX *ssl, const struct file *file, EVP_PKEY *key,
@@ -131,10 +152,9 @@ static int use_key(SSL_CTX *ssl, const struct file *file, EVP_PKEY *key,
 static int read_key(SSL_CTX *ssl, const struct file *file, const char *certificate_file)
 {
   bool encrypted = false;
-  errno = 0;
   EVP_PKEY *key = PEM_read_bio_PrivateKey(file->bio, NULL, refuse_passphrase, &encrypted);
   if (key == NULL)
-    return fail_key(file, errno, encrypted);
+    return fail_key(file, encrypted);
   int code = use_key(ssl, file, key, certificate_file);
   EVP_PKEY_free(key);
   return code;
