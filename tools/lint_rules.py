@@ -253,7 +253,7 @@ COMMON = re.compile(r"mem(?:cpy|move|set|cmp|chr|mem)|str(?:len|nlen|cmp|ncmp|ch
 ALLOWED = (
     ("core/wire/", r"llhttp_\w+|SHA1_(?:Init|Update|Final)|EVP_(?:En|De)code\w+"),
     # zlib with memory of the caller's; libdeflate with what the caller has made.
-    ("core/wire/inflate", r"inflate\w*|libdeflate_deflate_decompress\w*"),
+    ("core/wire/inflate", r"inflate\w*"),
     ("core/wire/deflate", r"deflate\w*|libdeflate_deflate_compress\w*"),
     ("core/ws/deflate", r"libdeflate_(?:alloc|free)_(?:de)?compressor"),
     # OpenSSL reads files by itself; all bytes of connections go through streams.

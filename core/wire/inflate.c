@@ -5,7 +5,6 @@
 #include "base/debug.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* zlib counts a call's bytes in 32 bits. */
 enum { PIECE = 1 << 30 };
@@ -147,20 +146,4 @@ void weir__inflate_restore(struct weir__inflate *inflater, const unsigned char *
   weir__inflate_reset(inflater);
   if (len > 0)
     set_window(&inflater->stream, window, len);
-}
-
-int weir__inflate_whole(struct libdeflate_decompressor *decompressor, const unsigned char *data,
-                        size_t len, unsigned char *out, size_t room, size_t *made)
-{
-  /* The tail, then an empty final block, by which libdeflate knows the end. */
-  static const unsigned char end[WEIR__INFLATE_TAIL] = {0x00, 0x00, 0xFF, 0xFF, 0x03, 0x00};
-  if (len >= room || room - len <= sizeof end)
-    return 0;
-  size_t space = room - len - sizeof end, taken;
-  unsigned char *copy = out + space;
-  memcpy(copy, data, len);
-  memcpy(copy + len, end, sizeof end);
-  enum libdeflate_result result = libdeflate_deflate_decompress_ex(
-      decompressor, copy, len + sizeof end, out, space, &taken, made);
-  return result == LIBDEFLATE_SUCCESS && taken == len + sizeof end;
 }

@@ -1,12 +1,12 @@
 /* Decompression of messages (RFC 7692 section 7.2.2). Pure: zlib's streams in memory that the
- * caller gives, and libdeflate for short whole messages. Limits are the caller's business: it sees
- * every piece of output before the next is made. */
+ * caller gives. Limits are the caller's business: it sees every piece of output before the next is
+ * made. libdeflate is no quicker for what is usual, messages of up to 1 KiB: it builds larger
+ * tables. */
 #ifndef WEIR_WIRE_INFLATE_H
 #define WEIR_WIRE_INFLATE_H
 
 #include "wire/zmem.h"
 
-#include <libdeflate.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <zlib.h>
@@ -67,16 +67,6 @@ int weir__inflate_next(struct weir__inflate *inflater, struct weir__bytes_in *in
  * goes on as the first would have. */
 size_t weir__inflate_window(const struct weir__inflate *inflater, unsigned char *out);
 void weir__inflate_restore(struct weir__inflate *inflater, const unsigned char *window, size_t len);
-
-/* Bytes of room that weir__inflate_whole needs beside the message and what it makes. */
-enum { WEIR__INFLATE_TAIL = 6 };
-
-/* Inflates a whole message that refers to none before it, which is quicker than a stream. The last
- * len + WEIR__INFLATE_TAIL bytes of room serve for a copy of it, what is left is for the output.
- * Returns 1 with *made set; or 0, which is no verdict: the output does not fit, there is a final
- * block inside, or the data is invalid. Then a stream must do it, which finds the reason. */
-int weir__inflate_whole(struct libdeflate_decompressor *decompressor, const unsigned char *data,
-                        size_t len, unsigned char *out, size_t room, size_t *made);
 
 #ifdef __cplusplus
 }

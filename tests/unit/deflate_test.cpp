@@ -1,9 +1,13 @@
 // Compression of messages, read back by zlib alone.
 #include "wire/deflate.h"
 
+#include "../support/deflater.hpp"
+#include "zmem_fake.hpp"
+
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <cerrno>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,38 +17,303 @@ namespace
 
 using namespace std::string_literals;
 
-constexpr weir__zmem HEAP = {[](void *, size_t size) { return std::malloc(size); },
-                             [](void *, void *memory) { std::free(memory); }, nullptr};
+const unsigned char *bytes(std::string_view text)
+{
+  return reinterpret_cast<const unsigned char *>(text.data());
+}
+
+std::string str(const std::vector<unsigned char> &out, size_t len)
+{
+  return {out.begin(), out.begin() + static_cast<ptrdiff_t>(len)};
+}
 
 struct deflater {
+  zmem_fake memory;
   weir__deflate_stream state;
-  explicit deflater(uint8_t bits = 15, int level = 1)
+
+  explicit deflater(int bits = 15, int level = 1)
   {
-    EXPECT_EQ(weir__deflate_init(&state, bits, level, HEAP), 0);
+    EXPECT_EQ(weir__deflate_init(&state, static_cast<uint8_t>(bits), level, memory.zmem()), 0);
   }
   deflater(const deflater &) = delete;
   ~deflater()
   {
     weir__deflate_fini(&state);
+    EXPECT_EQ(memory.bytes, 0u);
   }
 
-  std::string message(std::string_view data)
+  // A message into so much room; "!" when there is not enough.
+  std::string message(std::string_view text, size_t room)
   {
-    std::vector<unsigned char> out(weir__deflate_bound(data.size()));
+    std::vector<unsigned char> out(room); // a byte too far is seen by a sanitizer
     size_t made = 0;
-    EXPECT_EQ(weir__deflate_message(&state, reinterpret_cast<const unsigned char *>(data.data()),
-                                    data.size(), out.data(), out.size(), &made),
-              0);
-    return {out.begin(), out.begin() + static_cast<ptrdiff_t>(made)};
+    int result = weir__deflate_message(&state, bytes(text), text.size(), out.data(), room, &made);
+    EXPECT_TRUE(result == 0 || result == -ENOSPC);
+    return result == 0 ? str(out, made) : "!";
+  }
+  std::string message(std::string_view text)
+  {
+    return message(text, weir__deflate_bound(text.size()));
   }
 };
+
+struct whole_deflater {
+  std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor;
+
+  explicit whole_deflater(int level = 1)
+      : compressor(libdeflate_alloc_compressor(level), libdeflate_free_compressor)
+  {
+  }
+
+  std::string message(std::string_view text, size_t room)
+  {
+    std::vector<unsigned char> out(room);
+    size_t made = 0;
+    int result =
+        weir__deflate_whole(compressor.get(), bytes(text), text.size(), out.data(), room, &made);
+    EXPECT_TRUE(result == 0 || result == -ENOSPC);
+    return result == 0 ? str(out, made) : "!";
+  }
+  std::string message(std::string_view text)
+  {
+    return message(text, weir__deflate_bound(text.size()));
+  }
+};
+
+// ---- texts
+
+uint32_t next(uint32_t &random)
+{
+  return random = random * 1664525 + 1013904223;
+}
+
+std::string noise(size_t length, uint32_t seed)
+{
+  std::string text;
+  while (text.size() < length)
+    text += static_cast<char>(next(seed) >> 24);
+  return text;
+}
+
+std::string words(size_t length, uint32_t seed)
+{
+  std::string text;
+  while (text.size() < length)
+    text += "{\"word\":" + std::to_string(next(seed) >> 20) + "},";
+  text.resize(length);
+  return text;
+}
+
+std::vector<std::string> conversation()
+{
+  return {"Hello",
+          "",
+          "Hello",
+          "",
+          "",
+          words(300, 1),
+          "x",
+          noise(1, 2),
+          noise(700, 2),
+          words(40000, 3),
+          std::string(70000, 'z'),
+          words(300, 1),
+          noise(33000, 4),
+          words(2000, 3)};
+}
+
+// ---- streams
 
 TEST(Deflate, MakesTheExamplesOfTheRfc)
 {
   deflater one;
-  EXPECT_EQ(one.message("Hello"), "\xf2\x48\xcd\xc9\xc9\x07\x00"s);
-  EXPECT_EQ(one.message("Hello"), "\xf2\x00\x11\x00\x00"s);
+  EXPECT_EQ(one.message("Hello"), "\xf2\x48\xcd\xc9\xc9\x07\x00"s); // 7.2.3.1
+  EXPECT_EQ(one.message("Hello"), "\xf2\x00\x11\x00\x00"s);         // 7.2.3.2
+  EXPECT_EQ(one.message(""), "\x00"s);                              // 7.2.3.6
+  EXPECT_EQ(one.message("Hello"), "\x02\x13\x00\x00"s);             // nothing but a match
+  weir__deflate_reset(&one.state);
   EXPECT_EQ(one.message(""), "\x00"s);
+  EXPECT_EQ(one.message("Hello"), "\xf2\x48\xcd\xc9\xc9\x07\x00"s);
+}
+
+TEST(Deflate, IsReadByAWindowOfItsOwnSize)
+{
+  for (int bits = 9; bits <= 15; bits++)
+    for (int level = 1; level <= 9; level++) {
+      SCOPED_TRACE(testing::Message() << bits << " bits, level " << level);
+      deflater one(bits, level);
+      support::inflater peer(bits);
+      for (const std::string &text : conversation()) {
+        const std::string data = one.message(text);
+        EXPECT_LE(data.size() + WEIR__DEFLATE_SLACK, weir__deflate_bound(text.size()));
+        EXPECT_EQ(data.empty() ? '?' : data.back() & 0xE0, 0); // of the empty block's header
+        EXPECT_TRUE(peer.message(data) == text);
+      }
+    }
+}
+
+TEST(Deflate, NeedsNothingBeforeAReset)
+{
+  for (int bits : {9, 12, 15}) {
+    deflater one(bits, 6);
+    for (const std::string &text : conversation()) {
+      support::inflater fresh(bits);
+      EXPECT_TRUE(fresh.message(one.message(text)) == text);
+      weir__deflate_reset(&one.state);
+    }
+  }
+}
+
+TEST(Deflate, GainsByWhatWentBefore)
+{
+  for (int bits : {9, 12, 15}) {
+    deflater one(bits);
+    const std::string text = words(200, 7);
+    const size_t first = one.message(text).size(), second = one.message(text).size();
+    EXPECT_LT(second, first / 4) << bits;
+  }
+}
+
+TEST(Deflate, SaysThatTheRoomIsTooSmallAndGoesOn)
+{
+  const std::string before = words(300, 1);
+  for (const std::string &text : {"x"s, words(150, 2), noise(300, 3), words(5000, 4)}) {
+    deflater measure;
+    measure.message(before);
+    const size_t needed = measure.message(text).size() + WEIR__DEFLATE_SLACK;
+    for (size_t room = 0; room < needed + 3; room += room + 40 < needed ? 17 : 1) {
+      SCOPED_TRACE(testing::Message() << text.size() << " bytes into " << room);
+      deflater one;
+      support::inflater peer;
+      EXPECT_EQ(peer.message(one.message(before)), before);
+      const std::string data = one.message(text, room);
+      EXPECT_EQ(data != "!", room >= needed);
+      if (data != "!") {
+        EXPECT_EQ(peer.message(data), text);
+      }
+      // what did not go out is referred to by nothing, nor is what went before
+      const std::string again = one.message(text);
+      EXPECT_EQ(peer.message(again), text);
+      if (data == "!") {
+        EXPECT_EQ(support::inflater().message(again), text);
+      }
+    }
+  }
+  deflater one;
+  EXPECT_EQ(one.message("", 0), "!");
+  EXPECT_EQ(one.message("", 1), "\x00"s);
+}
+
+TEST(Deflate, IsBoundOnWhatCannotBeCompressed)
+{
+  for (int bits : {9, 11, 15})
+    for (int level : {1, 4, 9}) {
+      deflater one(bits, level);
+      whole_deflater whole(level);
+      for (size_t length : {1, 2, 5, 100, 255, 256, 257, 1000, 4096, 20000, 70000, 300000}) {
+        const std::string text = noise(length, static_cast<uint32_t>(length));
+        EXPECT_NE(one.message(text), "!") << bits << " bits, level " << level << ", " << length;
+        EXPECT_NE(whole.message(text), "!") << "level " << level << ", " << length;
+      }
+      // bytes of nine bits each in a fixed block, too few of a kind for a dynamic one
+      std::string high;
+      for (unsigned i = 0; i < 4096; i++)
+        high += static_cast<char>(144 + i * 37 % 112);
+      EXPECT_NE(one.message(high), "!");
+    }
+}
+
+TEST(DeflateMemory, IsTakenAtOnceAndAsMuchAsIsSaid)
+{
+  for (int bits = 9; bits <= 15; bits++)
+    for (int level : {1, 6, 9}) {
+      deflater one(bits, level);
+      const size_t held = one.memory.bytes, calls = one.memory.calls;
+      EXPECT_LE(held, weir__deflate_bytes(static_cast<uint8_t>(bits)));
+      EXPECT_GT(held + 1024, weir__deflate_bytes(static_cast<uint8_t>(bits)));
+      for (const std::string &text : conversation())
+        one.message(text);
+      weir__deflate_reset(&one.state);
+      EXPECT_EQ(one.memory.calls, calls);
+      EXPECT_EQ(one.memory.bytes, held);
+    }
+}
+
+TEST(DeflateMemory, MayFailAtEachCall)
+{
+  zmem_fake memory;
+  weir__deflate_stream state;
+  int result = -ENOMEM;
+  for (memory.failing = 0; result == -ENOMEM && memory.failing < 10; memory.failing++) {
+    memory.calls = 0;
+    result = weir__deflate_init(&state, 15, 1, memory.zmem());
+    EXPECT_TRUE(result == 0 || memory.bytes == 0) << memory.failing;
+  }
+  ASSERT_EQ(result, 0);
+  EXPECT_GE(memory.failing, 3u);
+  weir__deflate_fini(&state);
+  EXPECT_EQ(memory.bytes, 0u);
+}
+
+// ---- messages that stand alone
+
+TEST(DeflateWhole, IsReadAlone)
+{
+  for (int level = 1; level <= 9; level++) {
+    whole_deflater one(level);
+    support::inflater peer; // resets itself behind final blocks
+    for (const std::string &text : conversation()) {
+      SCOPED_TRACE(testing::Message() << "level " << level << ", " << text.size() << " bytes");
+      const std::string data = one.message(text);
+      EXPECT_EQ(data.back(), '\0'); // 7.2.3.4
+      EXPECT_TRUE(support::inflater().message(data) == text);
+      EXPECT_TRUE(peer.message(data) == text);
+    }
+  }
+  EXPECT_EQ(whole_deflater().message(""), "\x00"s);
+}
+
+TEST(DeflateWhole, IsReadByAWindowOfItsLength)
+{
+  for (int bits = 9; bits <= 15; bits++) {
+    const std::string half = noise(size_t{1} << (bits - 1), 1);
+    EXPECT_TRUE(support::inflater(bits).message(whole_deflater(6).message(half + half)) ==
+                half + half);
+  }
+}
+
+TEST(DeflateWhole, SaysThatTheRoomIsTooSmall)
+{
+  for (const std::string &text : {""s, "x"s, words(150, 2), noise(300, 3), words(5000, 4)}) {
+    whole_deflater one;
+    const size_t made = one.message(text).size();
+    bool fits = false;
+    for (size_t room = 0; room < made + 20; room++) {
+      const std::string data = one.message(text, room);
+      EXPECT_FALSE(data != "!" && room < made);
+      EXPECT_FALSE(fits && data == "!") << "it did with less room";
+      fits = data != "!";
+      if (fits) {
+        EXPECT_EQ(support::inflater().message(data), text);
+      }
+    }
+    EXPECT_TRUE(fits) << text.size();
+  }
+}
+
+// One that stands alone, amid those of a stream that the peer reads too.
+TEST(DeflateWhole, AsksForAResetOfThePeersStream)
+{
+  deflater one;
+  whole_deflater whole;
+  support::inflater peer;
+  const std::string text = words(1000, 1);
+  EXPECT_EQ(peer.message(one.message(text)), text);
+  EXPECT_EQ(peer.message(whole.message("Hello")), "Hello");
+  weir__deflate_reset(&one.state);
+  EXPECT_EQ(peer.message(one.message(text)), text);
+  EXPECT_EQ(peer.message(whole.message("Hello")), "Hello");
+  EXPECT_NE(peer.message(one.message(text)), text) << "the peer's window is empty";
 }
 
 } // namespace
