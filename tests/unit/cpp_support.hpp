@@ -26,6 +26,11 @@ public:
     app.listen("127.0.0.1", 0);
     thread_ = std::thread([&app] { app.run(); });
   }
+  running(weir::server &app, const weir::tls &certificates) : app_(app)
+  {
+    app.listen(certificates, "127.0.0.1", 0);
+    thread_ = std::thread([&app] { app.run(); });
+  }
   ~running()
   {
     stop();

@@ -203,6 +203,15 @@ public:
     return {found.address, found.port};
   }
 
+  /* What the connection agreed on; none when it is plain (or no memory is left for it). */
+  std::optional<tls_info> tls() const noexcept
+  {
+    weir_tls_info found;
+    if (weir_conn_tls(native_, &found) < 0)
+      return std::nullopt;
+    return detail::info_of(found);
+  }
+
   /* The subprotocol that was selected, lent by the connection; empty when none was. */
   std::string_view protocol() const noexcept
   {

@@ -8,6 +8,7 @@
 
 #include <weir/error.hpp>
 #include <weir/request.h>
+#include <weir/tls.hpp>
 #include <weir/view.hpp>
 
 namespace weir
@@ -82,6 +83,15 @@ public:
     if (weir_request_peer(native_, &found) < 0)
       return {};
     return {found.address, found.port};
+  }
+
+  /* What the connection agreed on; none when it is plain (or no memory is left for it). */
+  std::optional<tls_info> tls() const noexcept
+  {
+    weir_tls_info found;
+    if (weir_request_tls(native_, &found) < 0)
+      return std::nullopt;
+    return detail::info_of(found);
   }
 
   /* Selects the subprotocol over the route's own list; only in an upgrade handler. Returns as

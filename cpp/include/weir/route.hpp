@@ -315,19 +315,6 @@ template <class User> constexpr std::size_t user_bytes() noexcept
   }
 }
 
-/* A NULL-terminated array of C strings, good as long as the strings; empty for none. */
-inline std::vector<const char *> c_strings(const std::vector<std::string> &strings)
-{
-  std::vector<const char *> pointers;
-  if (strings.empty())
-    return pointers;
-  pointers.reserve(strings.size() + 1);
-  for (const std::string &string : strings)
-    pointers.push_back(string.c_str());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 /* The C options; protocols and origins are lent. */
 inline weir_route_options to_native(const route_options &options, const char *const *protocols,
                                     const char *const *origins) noexcept

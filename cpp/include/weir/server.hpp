@@ -120,6 +120,20 @@ public:
     return *this;
   }
 
+  /* The same for TLS: connections are those of wss and https. */
+  server &listen(const tls &with, std::uint16_t port)
+  {
+    detail::check(weir_server_listen_tls(native_.get(), with.native(), nullptr, port),
+                  "weir::server::listen " + std::to_string(port));
+    return *this;
+  }
+  server &listen(const tls &with, c_string host, std::uint16_t port)
+  {
+    detail::check(weir_server_listen_tls(native_.get(), with.native(), host.get(), port),
+                  std::string("weir::server::listen ") + host.get());
+    return *this;
+  }
+
   /* The port that it listens on; 0 when it does not. */
   std::uint16_t port() const noexcept
   {

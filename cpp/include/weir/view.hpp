@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <weir/attributes.h>
 
@@ -72,6 +73,19 @@ inline std::string_view text_of(weir_slice slice) noexcept
 inline std::span<const std::byte> bytes_of(weir_slice slice) noexcept
 {
   return std::as_bytes(std::span(slice.data, slice.len));
+}
+
+/* A NULL-terminated array of C strings, good as long as the strings; empty for none. */
+inline std::vector<const char *> c_strings(const std::vector<std::string> &strings)
+{
+  std::vector<const char *> pointers;
+  if (strings.empty())
+    return pointers;
+  pointers.reserve(strings.size() + 1);
+  for (const std::string &string : strings)
+    pointers.push_back(string.c_str());
+  pointers.push_back(nullptr);
+  return pointers;
 }
 
 } // namespace detail

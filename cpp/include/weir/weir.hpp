@@ -11,6 +11,7 @@
 #include <weir/request.hpp>
 #include <weir/route.hpp>
 #include <weir/server.hpp>
+#include <weir/tls.hpp>
 #include <weir/view.hpp>
 
 #endif
