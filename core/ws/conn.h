@@ -33,7 +33,6 @@ enum {
   WEIR__READ_BUDGET = 256 << 10,   /* bytes a connection and turn */
   WEIR__FRAME_BUDGET = 4096,       /* frames a connection and turn */
   WEIR__WRITE_BUDGET = 256 << 10,  /* bytes a connection and turn */
-  WEIR__AT_ONCE_BYTES = 16 << 10,  /* lent data from this size on is written at once */
   WEIR__STRAIGHT_BYTES = 16 << 10, /* remainders from this size on are received where they belong */
   WEIR__TRUST_BYTES = 1 << 20,     /* of a declared length, made room for at once */
   WEIR__DISCARD_BYTES = 32 << 20,  /* input thrown away before a lingering close gives up */
@@ -97,9 +96,20 @@ struct weir_conn {
   uint32_t own_protocol : 1;
   uint32_t heard_all : 1; /* the peer's Close frame came */
 
+  /* permessage-deflate, as it was agreed */
+  uint32_t deflate : 1;
+  uint32_t server_takeover : 1;
+  uint32_t client_takeover : 1;
+  uint32_t server_bits : 3; /* of the window, but 8 of them */
+  uint32_t client_bits : 3;
+  uint32_t has_context : 1; /* and protocol moved in there */
+
   /* cold */
-  char *protocol; /* the route's own string, or with own_protocol a block of the pool */
-  void *user;     /* the memory behind this structure, or what weir_conn_set_user was given */
+  union {
+    char *protocol; /* the route's own string, or with own_protocol a block of the pool */
+    struct weir__context *context;
+  };
+  void *user; /* the memory behind this structure, or what weir_conn_set_user was given */
 };
 
 extern const struct weir__source_ops weir__conn_ops, weir__conn_tls_ops;
@@ -118,6 +128,16 @@ static inline struct weir_loop *weir__conn_loop(const struct weir_conn *c)
 static inline const struct weir__route *weir__conn_route(const struct weir_conn *c)
 {
   return c->shard->server->routes[c->route];
+}
+
+static inline uint8_t weir__conn_server_bits(const struct weir_conn *c)
+{
+  return (uint8_t)(c->server_bits + 8);
+}
+
+static inline uint8_t weir__conn_client_bits(const struct weir_conn *c)
+{
+  return (uint8_t)(c->client_bits + 8);
 }
 
 /* Whether handlers may still run, and whether messages may still be sent. */
@@ -196,6 +216,17 @@ static inline bool weir__conn_can_flush(const struct weir_conn *c)
 void weir__conn_drop_outbox(struct weir_conn *c);
 void weir__conn_drop_held(struct weir_conn *c);
 void weir__conn_drop_unsent(struct weir_conn *c);
+
+/* conn_in.c: appends a piece to the message that spans reads. Returns 0 or -ENOMEM. It is whole:
+ * hands it out; and hands out a message, or a piece of one. */
+int weir__conn_assemble(struct weir_conn *c, const struct weir__event *event);
+void weir__conn_deliver_assembled(struct weir_conn *c, const struct weir__route *route,
+                                  uint8_t opcode);
+void weir__conn_deliver(struct weir_conn *c, const struct weir__route *route,
+                        const struct weir_message *message);
+
+/* There is no memory for what came: fails the connection. */
+void weir__conn_no_memory(struct weir_conn *c);
 
 /* conn_close.c: whether the application may send a Close frame with a code and a reason. */
 bool weir__may_close_with(int code, const char *reason);

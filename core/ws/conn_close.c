@@ -8,6 +8,7 @@
 #include "ws/conn.h"
 
 #include "wire/close.h"
+#include "ws/conn_deflate.h"
 
 #include <errno.h>
 #include <string.h>
@@ -213,6 +214,7 @@ void weir__conn_end(struct weir_conn *c)
     if (route->handlers.user_fini != NULL)
       route->handlers.user_fini(c->user, route->arg);
   }
+  weir__conn_deflate_end(c);
   if (c->own_protocol)
     weir__pool_put(&loop->pool, c->protocol, strlen(c->protocol) + 1);
   c->stream.ops->close(&c->stream, loop);

@@ -9,6 +9,7 @@
 #include "ws/conn.h"
 
 #include "wire/close.h"
+#include "ws/conn_deflate.h"
 #include "ws/frame.h"
 #include "ws/reply.h"
 
@@ -53,7 +54,7 @@ static void shed_inbox(struct weir_conn *c)
     weir__conn_drop_inbox(c);
 }
 
-static void no_memory(struct weir_conn *c)
+void weir__conn_no_memory(struct weir_conn *c)
 {
   weir__conn_fail(c, -WEIR__CLOSE_INTERNAL_ERROR, "no memory for the message");
 }
@@ -64,7 +65,7 @@ static void stash(struct weir_conn *c, const struct weir__input *rest)
   struct weir__inbox *in = inbox_of(c);
   size_t len = (size_t)(rest->end - rest->at);
   if (in == NULL) {
-    no_memory(c);
+    weir__conn_no_memory(c);
     return;
   }
   if (in->stash != NULL) {
@@ -74,7 +75,7 @@ static void stash(struct weir_conn *c, const struct weir__input *rest)
   size_t got;
   in->stash = weir__pool_get(&weir__conn_loop(c)->pool, len + WEIR__PARSER_SLACK, &got);
   if (in->stash == NULL) {
-    no_memory(c);
+    weir__conn_no_memory(c);
     return;
   }
   memcpy(in->stash, rest->at, len);
@@ -92,8 +93,8 @@ static inline void hand_out(struct weir_conn *c, const struct weir__route *route
     route->handlers.on_message(c, message, route->arg);
 }
 
-static void deliver(struct weir_conn *c, const struct weir__route *route,
-                    const struct weir_message *message)
+void weir__conn_deliver(struct weir_conn *c, const struct weir__route *route,
+                        const struct weir_message *message)
 {
   if (message->last)
     weir__count(&c->shard->counters.messages_received, 1);
@@ -114,7 +115,7 @@ static size_t room_for(size_t have, const struct weir__event *event)
 
 /* Appends a piece to the message that spans reads; a piece that was received straight into it
  * stands there already. */
-static int assemble(struct weir_conn *c, const struct weir__event *event)
+int weir__conn_assemble(struct weir_conn *c, const struct weir__event *event)
 {
   struct weir__inbox *in = inbox_of(c);
   if (in == NULL)
@@ -142,7 +143,8 @@ static int assemble(struct weir_conn *c, const struct weir__event *event)
 }
 
 /* The message that spans reads is whole. */
-static void deliver_assembled(struct weir_conn *c, const struct weir__route *route, uint8_t opcode)
+void weir__conn_deliver_assembled(struct weir_conn *c, const struct weir__route *route,
+                                  uint8_t opcode)
 {
   struct weir_frame *frame = c->inbox->message;
   c->inbox->message = NULL;
@@ -153,7 +155,7 @@ static void deliver_assembled(struct weir_conn *c, const struct weir__route *rou
                                        .first = 1,
                                        .last = 1,
                                        .frame = frame};
-  deliver(c, route, &message);
+  weir__conn_deliver(c, route, &message);
   weir__buf_give(&weir__conn_loop(c)->pool, &frame->buf);
 }
 
@@ -162,19 +164,23 @@ static void take_data(struct weir_conn *c, const struct weir__route *route,
 {
   if (c->state == WEIR__CONN_OPEN)
     c->since_tick = c->received_tick;
+  if (event->rsv1) {
+    weir__conn_take_compressed(c, event);
+    return;
+  }
   if ((event->first && event->last) || route->handlers.on_fragment != NULL) {
     const struct weir_message message = {.data = event->data,
                                          .len = event->len,
                                          .opcode = event->opcode,
                                          .first = event->first,
                                          .last = event->last};
-    deliver(c, route, &message);
+    weir__conn_deliver(c, route, &message);
     return;
   }
-  if (assemble(c, event) != 0)
-    no_memory(c);
+  if (weir__conn_assemble(c, event) != 0)
+    weir__conn_no_memory(c);
   else if (event->last)
-    deliver_assembled(c, route, event->opcode);
+    weir__conn_deliver_assembled(c, route, event->opcode);
 }
 
 static void act_on_control(struct weir_conn *c, uint8_t opcode, unsigned char *data, size_t len)
@@ -200,7 +206,7 @@ static void take_control(struct weir_conn *c, const struct weir__event *event)
   }
   struct weir__inbox *in = inbox_of(c);
   if (in == NULL) {
-    no_memory(c);
+    weir__conn_no_memory(c);
     return;
   }
   memcpy(in->control + in->control_len, event->data, event->len);
@@ -312,11 +318,12 @@ static __attribute__((noinline)) bool stash_done(struct weir_conn *c, size_t *fr
 }
 
 /* Where the next bytes should go: behind a message that spans reads when much of its frame is still
- * to come. */
+ * to come, unless they may have to be inflated first. */
 static __attribute__((noinline)) unsigned char *place_for(struct weir_conn *c, size_t *room)
 {
   struct weir_loop *loop = weir__conn_loop(c);
-  if (!weir__conn_is_live(c) || c->inbox->message == NULL || !c->stream.ops->direct)
+  if (!weir__conn_is_live(c) || c->inbox->message == NULL || !c->stream.ops->direct ||
+      c->has_context)
     return loop->receive;
   uint64_t due = weir__parser_due(&c->parser);
   struct weir__buf *buf = &c->inbox->message->buf;

@@ -115,7 +115,7 @@ void weir__conn_open(struct weir_conn *c)
   c->state = WEIR__CONN_OPEN;
   c->opened = 1;
   c->since_tick = weir__conn_tick(c);
-  weir__parser_init(&c->parser, WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3);
+  weir__parser_init(&c->parser, WEIR__RSV2 | WEIR__RSV3 | (c->deflate ? 0 : WEIR__RSV1));
   weir__count(&c->shard->counters.opened, 1);
   weir__conn_arm(c);
   if (route->handlers.on_open != NULL)
@@ -184,5 +184,6 @@ int weir_conn_peer(const struct weir_conn *c, struct weir_peer *peer)
 
 struct weir_slice weir_conn_protocol(const struct weir_conn *c)
 {
-  return (struct weir_slice){c->protocol, c->protocol == NULL ? 0 : strlen(c->protocol)};
+  const char *protocol = c->has_context ? c->context->protocol : c->protocol;
+  return (struct weir_slice){protocol, protocol == NULL ? 0 : strlen(protocol)};
 }

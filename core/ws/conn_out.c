@@ -10,6 +10,7 @@
 #include "ws/conn_out.h"
 
 #include "wire/close.h"
+#include "ws/conn_deflate.h"
 #include "ws/frame.h"
 
 #include <errno.h>
@@ -253,18 +254,25 @@ static bool goes_at_once(const struct weir_conn *c, size_t len)
          (c->outbox == NULL || (c->outbox->held == NULL && c->outbox->pong == NULL));
 }
 
-/* By way of the queue, or past it; a reply that is full leaves and takes more. */
-static __attribute__((noinline)) int send_queued(struct weir_conn *c, uint8_t opcode,
-                                                 const void *data, size_t len)
+/* Appends to an open reply; one that is full leaves and takes more. NULL when it does not. */
+static unsigned char *add_to_reply(struct weir_conn *c, uint8_t first, size_t len)
 {
-  if (weir__reply_bytes(c) > 0 && len < WEIR__AT_ONCE_BYTES) {
-    weir__reply_send(c);
-    unsigned char *to = weir__reply_add(c, opcode, len);
-    if (to != NULL)
-      return weir__reply_copy(to, data, len);
-  }
+  if (c->shard->reply.conn != c || len >= WEIR__AT_ONCE_BYTES)
+    return NULL;
+  unsigned char *to = weir__reply_add(c, first, len, WEIR__AT_ONCE_BYTES);
+  if (to != NULL)
+    return to;
+  weir__reply_send(c);
+  return weir__reply_add(c, first, len, WEIR__AT_ONCE_BYTES);
+}
+
+int weir__conn_send_encoded(struct weir_conn *c, uint8_t first, const void *data, size_t len)
+{
+  unsigned char *to = add_to_reply(c, first, len);
+  if (to != NULL)
+    return weir__reply_copy(to, data, len);
   unsigned char header[WEIR__SERVER_HEADER_MAX];
-  size_t header_len = weir__header_encode(header, (uint8_t)(WEIR__FIN | opcode), len);
+  size_t header_len = weir__header_encode(header, first, len);
   if (len > PTRDIFF_MAX)
     return -EMSGSIZE;
   int error = admit(c, header_len, len);
@@ -277,15 +285,35 @@ static __attribute__((noinline)) int send_queued(struct weir_conn *c, uint8_t op
   return error;
 }
 
+/* By way of the queue, or past it; compressed where that was agreed. */
+static __attribute__((noinline)) int send_queued(struct weir_conn *c, uint8_t opcode,
+                                                 const void *data, size_t len)
+{
+  if (weir__conn_compresses(c, len))
+    return weir__conn_send_compressed(c, opcode, data, len);
+  return weir__conn_send_encoded(c, WEIR__FIN | opcode, data, len);
+}
+
+/* What is marked as not to be compressed, or no message at all. */
+static __attribute__((noinline)) int send_marked(struct weir_conn *c, enum weir_opcode opcode,
+                                                 const void *data, size_t len)
+{
+  if (!weir__opcode_valid(opcode) || (data == NULL && len > 0))
+    return -EINVAL;
+  if (!weir__out_may_send(c))
+    return -EPIPE;
+  return weir__conn_send_encoded(c, WEIR__FIN | ((uint8_t)opcode & WEIR__OPCODE), data, len);
+}
+
 static inline __attribute__((always_inline)) int
 send_message(struct weir_conn *c, enum weir_opcode opcode, const void *data, size_t len)
 {
   WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
   if (!weir__out_is_message(opcode, data, len))
-    return -EINVAL;
+    return send_marked(c, opcode, data, len);
   if (!weir__out_may_send(c))
     return -EPIPE;
-  unsigned char *to = weir__reply_add(c, (uint8_t)opcode, len);
+  unsigned char *to = weir__reply_add(c, (uint8_t)(WEIR__FIN | opcode), len, c->shard->reply.below);
   if (to == NULL)
     return send_queued(c, (uint8_t)opcode, data, len);
   if (!weir__copy_is_short(len))
@@ -322,6 +350,9 @@ __attribute__((noinline)) int weir_conn_send_frame(struct weir_conn *c, struct w
   WEIR__ASSERT(weir__loop_is_here(weir__conn_loop(c)));
   if (frame == NULL)
     return -EINVAL;
+  const struct weir__twin *twin = weir__twin_of(c, c->shard, frame);
+  if (twin != NULL)
+    return weir__conn_queue_twin(c, twin);
   struct weir__share *share = weir__share_new(weir__conn_pool(c), &frame->buf);
   if (share == NULL)
     return -ENOMEM;
@@ -335,7 +366,7 @@ int weir_conn_send_message(struct weir_conn *c, const struct weir_message *messa
 {
   if (message == NULL || !message->first || !message->last)
     return -EINVAL;
-  if (__builtin_expect(message->frame != NULL, 0))
+  if (__builtin_expect(message->frame != NULL && !c->deflate, 0))
     return weir_conn_send_frame(c, message->frame);
   return send_message(c, (enum weir_opcode)message->opcode, message->data, message->len);
 }

@@ -29,6 +29,10 @@ static inline void weir__out_schedule(struct weir_conn *c)
     weir__loop_later(loop, &c->stream.source);
 }
 
+/* Sends a whole message with this first byte of its header: its limits have not been looked at, and
+ * its payload is what leaves. Returns as weir_conn_send does. */
+int weir__conn_send_encoded(struct weir_conn *c, uint8_t first, const void *data, size_t len);
+
 /* What stands in front of a fragment, or of a control frame. */
 struct weir_buffered weir__out_before_fragment(const struct weir_conn *c);
 

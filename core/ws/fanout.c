@@ -1,7 +1,7 @@
 /* One frame to many connections, over all loops, from any thread: what is here is queued at once,
  * which fixes membership and order; each other loop is handed the frame once. Sending is
  * conn_out.c's, in slices. */
-#include "ws/conn.h"
+#include "ws/conn_deflate.h"
 
 #include "ws/fanout.h"
 #include "ws/frame.h"
@@ -55,10 +55,21 @@ static const struct weir_conn *left_out(const struct weir__shard *shard, weir_co
 
 /* The message of an order in the loop's own count. */
 struct fanned {
+  struct weir_frame *frame;
+  const void *key; /* who gets it */
   struct weir__part part;
   size_t header_len;
   const struct weir_conn *except;
 };
+
+static void hand(struct weir_conn *c, const struct fanned *f)
+{
+  const struct weir__twin *twin = c->deflate ? weir__twin_of(c, f->key, f->frame) : NULL;
+  if (twin == NULL)
+    weir__conn_queue_part(c, &f->part, f->header_len);
+  else
+    weir__conn_queue_twin(c, twin);
+}
 
 static void to_all(struct weir__shard *shard, const struct fanned *f)
 {
@@ -70,7 +81,7 @@ static void to_all(struct weir__shard *shard, const struct fanned *f)
     struct weir_conn *c = (struct weir_conn *)source;
     if (c->shard == shard && c->state == WEIR__CONN_OPEN && c != f->except &&
         !weir__conn_route(c)->options.no_broadcast)
-      weir__conn_queue_part(c, &f->part, f->header_len);
+      hand(c, f);
   }
 }
 
@@ -79,7 +90,7 @@ static void to_topic(const struct weir__topic *topic, const struct fanned *f)
   for (uint32_t i = 0; i < topic->count; i++) {
     struct weir_conn *c = topic->members[i]->conn;
     if (c != f->except)
-      weir__conn_queue_part(c, &f->part, f->header_len);
+      hand(c, f);
   }
 }
 
@@ -109,7 +120,9 @@ static int fan_out(struct weir__shard *shard, const struct order *order)
     if (topic == NULL)
       return 0;
   }
-  struct fanned f = {.header_len = weir__frame_header(order->frame),
+  struct fanned f = {.frame = order->frame,
+                     .key = topic,
+                     .header_len = weir__frame_header(order->frame),
                      .except = left_out(shard, order->id)};
   int error = take(shard, topic, order->frame, &f.part);
   if (error != 0)

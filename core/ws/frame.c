@@ -17,9 +17,10 @@ void weir__frame_seal(struct weir_frame *frame, uint8_t opcode)
 {
   size_t len = weir__frame_len(frame);
   size_t header = weir__header_size(len);
+  unsigned char *room = weir__buf_bytes(&frame->buf);
   frame->buf.begin = (uint32_t)(WEIR__FRAME_ROOM - header);
-  weir__header_encode(weir__buf_bytes(&frame->buf) + frame->buf.begin,
-                      (uint8_t)(WEIR__FIN | opcode), len);
+  room[0] = opcode & WEIR__UNCOMPRESSED;
+  weir__header_encode(room + frame->buf.begin, WEIR__FIN | (opcode & WEIR__OPCODE), len);
 }
 
 int weir_frame_new(struct weir_frame **frame, enum weir_opcode opcode, const void *data, size_t len)
@@ -27,7 +28,7 @@ int weir_frame_new(struct weir_frame **frame, enum weir_opcode opcode, const voi
   if (frame == NULL)
     return -EINVAL;
   *frame = NULL;
-  if ((opcode != WEIR_TEXT && opcode != WEIR_BINARY) || (data == NULL && len > 0))
+  if (!weir__opcode_valid(opcode) || (data == NULL && len > 0))
     return -EINVAL;
   if (len > PTRDIFF_MAX)
     return -EMSGSIZE;

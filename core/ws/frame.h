@@ -7,12 +7,23 @@
 
 #include "io/buf.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Where the payload starts: room for a header, and alignment to 16. */
-enum { WEIR__FRAME_ROOM = 16 };
+enum {
+  WEIR__FRAME_ROOM = 16,    /* where the payload starts: room for a header, and alignment to 16 */
+  WEIR__UNCOMPRESSED = 0x10 /* what WEIR_TEXT_UNCOMPRESSED has and WEIR_TEXT has not */
+};
+
+/* Whether an application may send with this opcode. */
+static inline bool weir__opcode_valid(enum weir_opcode opcode)
+{
+  unsigned plain = (unsigned)opcode & ~(unsigned)WEIR__UNCOMPRESSED;
+  return plain == WEIR_TEXT || plain == WEIR_BINARY;
+}
 
 struct weir_frame {
   struct weir__buf buf;
@@ -21,8 +32,13 @@ struct weir_frame {
 /* An empty frame to assemble a message in, with one reference; NULL when there is no memory. */
 struct weir_frame *weir__frame_open(const struct weir__sys *sys, size_t capacity);
 
-/* Puts the header in front of the payload: now it is a message. */
+/* Puts the header in front of the payload: now it is a message. The opcode may be one of those that
+ * say that it is not to be compressed, which the first byte of the room notes. */
 void weir__frame_seal(struct weir_frame *frame, uint8_t opcode);
+static inline bool weir__frame_compressible(const struct weir_frame *frame)
+{
+  return weir__buf_bytes(&frame->buf)[0] == 0;
+}
 
 static inline unsigned char *weir__frame_data(const struct weir_frame *frame)
 {

@@ -5,6 +5,7 @@
 
 #include "wire/handshake.h"
 #include "wire/text.h"
+#include "ws/conn_deflate.h"
 #include "ws/request.h"
 
 #include <errno.h>
@@ -57,6 +58,18 @@ static struct weir_slice slice_of(const struct weir__builder *text)
   return (struct weir_slice){text->data, text->len};
 }
 
+/* A line of the response, where the value is not empty. */
+static int add_field(struct weir__builder *head, struct weir__pool *pool, const char *name,
+                     struct weir_slice value)
+{
+  if (value.len == 0)
+    return 0;
+  int error = weir__builder_add(head, pool, name, strlen(name));
+  if (error == 0)
+    error = weir__builder_add(head, pool, value.data, value.len);
+  return error == 0 ? weir__builder_add(head, pool, "\r\n", 2) : error;
+}
+
 static int respond(struct weir_conn *c, int status, const struct response *response)
 {
   struct weir__builder head = {0};
@@ -67,13 +80,8 @@ static int respond(struct weir_conn *c, int status, const struct response *respo
   int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n%s%s", status, weir__http_phrase(status),
                    length, response->extra);
   int error = weir__builder_add(&head, pool_of(c), line, (size_t)n);
-  if (error == 0 && response->type.len > 0) {
-    error = weir__builder_add(&head, pool_of(c), "Content-Type: ", 14);
-    if (error == 0)
-      error = weir__builder_add(&head, pool_of(c), response->type.data, response->type.len);
-    if (error == 0)
-      error = weir__builder_add(&head, pool_of(c), "\r\n", 2);
-  }
+  if (error == 0)
+    error = add_field(&head, pool_of(c), "Content-Type: ", response->type);
   if (error == 0)
     error = weir__builder_add(&head, pool_of(c), response->fields.data, response->fields.len);
   if (error == 0)
@@ -169,7 +177,8 @@ static int keep_protocol(struct weir_conn *c, const struct weir_request *request
   return 0;
 }
 
-static int queue_101(struct weir_conn *c, const struct weir_request *request)
+static int queue_101(struct weir_conn *c, const struct weir_request *request,
+                     const struct weir__deflate_params *params)
 {
   static const char lines[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                               "Connection: Upgrade\r\nSec-WebSocket-Accept: ";
@@ -181,12 +190,13 @@ static int queue_101(struct weir_conn *c, const struct weir_request *request)
   int error = weir__builder_add(&head, pool, lines, sizeof lines - 1);
   if (error == 0)
     error = weir__builder_add(&head, pool, accept, sizeof accept);
-  if (error == 0 && request->protocol != NULL) {
-    error = weir__builder_add(&head, pool, "Sec-WebSocket-Protocol: ", 24);
-    if (error == 0)
-      error = weir__builder_add(&head, pool, request->protocol, strlen(request->protocol));
-    if (error == 0)
-      error = weir__builder_add(&head, pool, "\r\n", 2);
+  if (error == 0 && request->protocol != NULL)
+    error = add_field(&head, pool, "Sec-WebSocket-Protocol: ",
+                      (struct weir_slice){request->protocol, strlen(request->protocol)});
+  if (error == 0 && params->agreed) {
+    char value[WEIR__EXTENSION_MAX];
+    size_t len = weir__extension_response(params, value);
+    error = add_field(&head, pool, "Sec-WebSocket-Extensions: ", (struct weir_slice){value, len});
   }
   if (error == 0)
     error = weir__builder_add(&head, pool, request->fields.data, request->fields.len);
@@ -217,6 +227,7 @@ static void upgrade(struct weir_conn *c, const struct weir__http_head *head)
   const char *reason = "nothing speaks WebSocket on this path";
   uint16_t index = 0;
   struct weir_request request = {.conn = c, .head = head, .pool = pool_of(c)};
+  struct weir__deflate_params params = {0};
   request.route = weir__server_match(server, head->path, false, &index);
   int verdict = request.route == NULL ? -404 : weir__handshake_check(head, &reason);
   if (verdict == 0) {
@@ -224,12 +235,16 @@ static void upgrade(struct weir_conn *c, const struct weir__http_head *head)
     verdict = weir__handshake_origin(head, options->origins, options->origin_required, &reason);
     request.protocol = weir__handshake_protocol(head, options->protocols);
   }
+  if (verdict == 0)
+    verdict = weir__conn_negotiate(request.route, head, &params, &reason);
   if (verdict == 0) {
     c->route = index;
     c->routed = 1;
     verdict = decide(c, &request, &reason);
   }
-  if (verdict == 0 && (keep_protocol(c, &request) != 0 || queue_101(c, &request) != 0)) {
+  if (verdict == 0)
+    weir__conn_agree(c, &params);
+  if (verdict == 0 && (keep_protocol(c, &request) != 0 || queue_101(c, &request, &params) != 0)) {
     verdict = -503;
     reason = "out of memory";
   }

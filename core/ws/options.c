@@ -33,10 +33,18 @@ int weir__options_resolve(struct weir_options *out, const struct weir_options *i
   fill(&out->max_header_bytes, 16384);
   fill(&out->max_header_fields, 64);
   fill(&out->max_uri_bytes, 8192);
+  fill(&out->max_compression_bytes, 256 << 20);
   bool valid = out->loops <= WEIR__LOOPS_MAX && out->backlog <= INT32_MAX &&
                out->max_header_bytes <= UINT32_MAX / 2 && out->max_uri_bytes <= UINT32_MAX / 2 &&
                out->max_header_fields <= WEIR__HTTP_FIELDS && out->busy_poll_us <= 1000000;
   return valid ? 0 : -EINVAL;
+}
+
+static bool compression_valid(const struct weir_route_options *o)
+{
+  return o->compression <= WEIR_COMPRESSION_DEDICATED && o->compression_level <= 9 &&
+         o->server_window_bits >= 9 && o->server_window_bits <= 15 && o->client_window_bits >= 8 &&
+         o->client_window_bits <= 15;
 }
 
 int weir__route_options_resolve(struct weir_route_options *out, const struct weir_route_options *in)
@@ -53,7 +61,12 @@ int weir__route_options_resolve(struct weir_route_options *out, const struct wei
   fill(&out->pong_timeout_ms, 20000);
   fill(&out->idle_timeout_ms, WEIR_OFF);
   fill(&out->close_timeout_ms, 5000);
+  fill(&out->compression_threshold, 1024);
+  fill(&out->compression_level, 1);
+  fill(&out->server_window_bits, 15);
+  fill(&out->client_window_bits, 15);
   bool valid = out->queue_policy <= WEIR_QUEUE_DROP_NEWEST && out->no_broadcast <= 1 &&
-               out->origin_required <= 1 && out->close_timeout_ms != WEIR_OFF;
+               out->origin_required <= 1 && out->close_timeout_ms != WEIR_OFF &&
+               compression_valid(out);
   return valid ? 0 : -EINVAL;
 }

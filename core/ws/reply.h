@@ -16,6 +16,9 @@ static inline void weir__reply_open(struct weir_conn *c, const struct weir__rout
     return;
   reply->conn = c;
   reply->limit = reply->block + route->reply_bytes;
+  reply->below = WEIR__AT_ONCE_BYTES;
+  if (__builtin_expect(c->deflate, 0))
+    reply->below = route->compress_from;
   reply->most = reply->left = route->options.max_queued_messages;
 }
 
@@ -26,16 +29,17 @@ static inline size_t weir__reply_bytes(const struct weir_conn *c)
   return reply->conn == c ? (size_t)(reply->end - reply->block) : 0;
 }
 
-/* Appends a message but for its payload, and says where that goes. NULL when no reply is open for
- * the connection, or there is no room in it. */
-static inline unsigned char *weir__reply_add(struct weir_conn *c, uint8_t opcode, size_t len)
+/* Appends a message of less than below bytes, but for its payload, and says where that goes. NULL
+ * when no reply is open for the connection, or there is no room in it. */
+static inline unsigned char *weir__reply_add(struct weir_conn *c, uint8_t first, size_t len,
+                                             uint16_t below)
 {
   struct weir__reply *reply = &c->shard->reply;
   unsigned char *to = reply->end;
-  if (reply->conn != c || len >= WEIR__AT_ONCE_BYTES || to + len > reply->limit || reply->left == 0)
+  if (reply->conn != c || len >= below || to + len > reply->limit || reply->left == 0)
     return NULL;
   reply->left--;
-  to += weir__header_encode(to, (uint8_t)(WEIR__FIN | opcode), len);
+  to += weir__header_encode(to, first, len);
   reply->end = to + len;
   return to;
 }

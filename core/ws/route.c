@@ -143,6 +143,9 @@ static int fill(const struct weir__sys *sys, struct weir__route *out, const char
   out->limits.max_message_bytes = out->options.max_message_bytes;
   out->limits.max_fragments = up_to_32_bits(out->options.max_fragments);
   out->reply_bytes = reply_bytes(out->options.max_queued_bytes);
+  out->compress_from = WEIR__AT_ONCE_BYTES;
+  if (out->options.compression_threshold < WEIR__AT_ONCE_BYTES)
+    out->compress_from = (uint16_t)out->options.compression_threshold;
   return out->pattern == NULL ? -ENOMEM : 0;
 }
 

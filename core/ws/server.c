@@ -157,6 +157,9 @@ static void add_shard(struct weir_counters *sum, const struct weir__shard *shard
   sum->failed += read_count(&counters->failed);
   sum->tls_handshakes += read_count(&counters->tls_handshakes);
   sum->tls_failed += read_count(&counters->tls_failed);
+  sum->messages_compressed += read_count(&counters->messages_compressed);
+  sum->messages_inflated += read_count(&counters->messages_inflated);
+  sum->twins_compressed += read_count(&counters->twins_compressed);
   for (size_t i = 0; i < shard->listener_count; i++)
     sum->accept_paused += read_count(&shard->listeners[i].paused);
   sum->memory_bytes += __atomic_load_n(&shard->loop->mem.bytes, __ATOMIC_RELAXED);
@@ -170,5 +173,6 @@ int weir_server_counters(const struct weir_server *server, struct weir_counters 
   uint32_t count = __atomic_load_n(&server->shard_count, __ATOMIC_ACQUIRE);
   for (uint32_t i = 0; i < count; i++)
     add_shard(out, &server->shards[i]);
+  out->compression_bytes = __atomic_load_n(&server->compression_bytes, __ATOMIC_RELAXED);
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "io/listener.h"
 #include "wire/http.h"
 #include "wire/parser.h"
+#include "ws/deflate.h"
 #include "ws/repeat.h"
 #include "ws/topic.h"
 
@@ -35,10 +36,14 @@ struct weir__route {
   struct weir_route_options options; /* protocols and origins are copies */
   struct weir__parser_limits limits;
   size_t user_bytes;
-  size_t reply_bytes; /* of a reply, but for the last header */
+  size_t reply_bytes;     /* of a reply, but for the last header */
+  uint16_t compress_from; /* bytes: longer messages go past a reply where compression was agreed */
 };
 
-enum { WEIR__REPLY_BYTES = 64 << 10 }; /* the block of a reply */
+enum {
+  WEIR__AT_ONCE_BYTES = 16 << 10, /* lent data from this size on is written at once */
+  WEIR__REPLY_BYTES = 64 << 10    /* the block of a reply */
+};
 
 /* What handlers send to the connection whose input is worked off; ws/reply.h. */
 struct weir__reply {
@@ -47,6 +52,8 @@ struct weir__reply {
   unsigned char *end;     /* of what it holds; block when none is open */
   unsigned char *limit;   /* where a payload must end, put where its header begins */
   size_t most, left;      /* messages that it may hold in all, and further ones */
+  uint16_t below; /* bytes of a message that it does not take; so the compiler sees that those
+                     that it takes have short headers */
 };
 
 /* A server's part on one loop. */
@@ -60,6 +67,7 @@ struct weir__shard {
   struct weir__topics topics;
   struct weir__run fanned;    /* short broadcasts */
   struct weir__repeat repeat; /* what the application sends to each of many */
+  struct weir__deflates deflates;
   struct weir__listener listeners[WEIR__ADDRESSES_MAX];
   size_t listener_count;
   struct weir__interrupt stop;
@@ -83,8 +91,9 @@ struct weir_server {
   struct weir_tls *tls; /* what it listens with; NULL: plain */
 
   struct weir__shard *shards;
-  uint32_t shard_count; /* atomic: set once all shards are there */
-  uint32_t stopping;    /* atomic */
+  uint32_t shard_count;     /* atomic: set once all shards are there */
+  uint32_t stopping;        /* atomic */
+  size_t compression_bytes; /* atomic: of the budget, held or reserved */
   bool attached, running;
   pthread_mutex_t gate; /* held while threads are being started */
 };

@@ -55,6 +55,7 @@ int weir__shard_start(struct weir__shard *shard, int *fds, size_t count)
   weir__topics_init(&shard->topics, &loop->mem, key);
   shard->reply.block = weir__mem_alloc(&loop->mem, WEIR__REPLY_BYTES);
   shard->reply.end = shard->reply.block;
+  weir__deflates_init(&shard->deflates);
   loop->deadline = weir__conn_deadline;
   if (shard->own_loop)
     loop->busy_poll_ns = shard->server->options.busy_poll_us * 1000;
@@ -96,6 +97,7 @@ void weir__shard_fini(struct weir__shard *shard)
   weir__topics_fini(&shard->topics);
   weir__run_drop(&shard->fanned, &shard->loop->pool);
   weir__run_drop(&shard->repeat.run, &shard->loop->pool);
+  weir__deflates_fini(shard);
   weir__slab_fini(&shard->conns);
   weir__mem_free(&shard->loop->mem, shard->reply.block, WEIR__REPLY_BYTES);
 }

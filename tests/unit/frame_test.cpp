@@ -37,6 +37,23 @@ TEST(Frame, HasItsHeaderRightInFrontOfThePayload)
   }
 }
 
+TEST(Frame, NotesThatItIsNotToBeCompressed)
+{
+  const std::pair<enum weir_opcode, enum weir_opcode> cases[] = {
+      {WEIR_TEXT_UNCOMPRESSED, WEIR_TEXT}, {WEIR_BINARY_UNCOMPRESSED, WEIR_BINARY}};
+  for (const auto &[marked, plain] : cases) {
+    struct weir_frame *frames[2];
+    ASSERT_EQ(weir_frame_new(&frames[0], marked, "abc", 3), 0);
+    ASSERT_EQ(weir_frame_new(&frames[1], plain, "abc", 3), 0);
+    EXPECT_EQ(wire(frames[0]), wire(frames[1]));
+    EXPECT_EQ(weir_frame_opcode(frames[0]), plain);
+    EXPECT_FALSE(weir__frame_compressible(frames[0]));
+    EXPECT_TRUE(weir__frame_compressible(frames[1]));
+    for (struct weir_frame *frame : frames)
+      weir_frame_unref(frame);
+  }
+}
+
 TEST(Frame, RefusesWhatIsNoMessage)
 {
   struct weir_frame *frame = reinterpret_cast<struct weir_frame *>(1);

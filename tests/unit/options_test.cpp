@@ -26,6 +26,36 @@ TEST(Options, ZeroMeansTheDocumentedDefault)
   EXPECT_EQ(route.ping_interval_ms, 30000u);
   EXPECT_EQ(route.pong_timeout_ms, 20000u);
   EXPECT_EQ(route.idle_timeout_ms, WEIR_OFF);
+  EXPECT_EQ(out.max_compression_bytes, 256u << 20);
+  EXPECT_EQ(route.compression, size_t{WEIR_COMPRESSION_OFF});
+  EXPECT_EQ(route.compression_threshold, 1024u);
+  EXPECT_EQ(route.compression_level, 1u);
+  EXPECT_EQ(route.server_window_bits, 15u);
+  EXPECT_EQ(route.client_window_bits, 15u);
+}
+
+TEST(Options, CompressionHasItsBounds)
+{
+  struct weir_route_options out, in = {};
+  in.size = sizeof in;
+  const struct {
+    size_t weir_route_options::*field;
+    size_t least, most;
+  } bounds[] = {{&weir_route_options::compression, 0, 2},
+                {&weir_route_options::compression_level, 1, 9},
+                {&weir_route_options::server_window_bits, 9, 15},
+                {&weir_route_options::client_window_bits, 8, 15}};
+  for (const auto &bound : bounds) {
+    for (size_t value : {bound.least, bound.most}) {
+      in.*bound.field = value;
+      EXPECT_EQ(weir__route_options_resolve(&out, &in), 0);
+    }
+    for (size_t value : {bound.least - 1, bound.most + 1, size_t{WEIR_OFF}}) {
+      in.*bound.field = value;
+      EXPECT_EQ(weir__route_options_resolve(&out, &in), value == 0 ? 0 : -EINVAL) << value;
+    }
+    in.*bound.field = 0;
+  }
 }
 
 TEST(Options, AnEarlierVersionsStructureIsUnderstood)

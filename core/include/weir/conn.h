@@ -119,6 +119,19 @@ WEIR_LOOP_THREAD int weir_conn_set_user(struct weir_conn *conn, void *user);
 /* The peer's address. Returns 0 or -errno (getpeername(2)). */
 WEIR_LOOP_THREAD int weir_conn_peer(const struct weir_conn *conn, struct weir_peer *peer);
 
+/* What was agreed about compression (RFC 7692 section 7.1). */
+struct weir_compression_state {
+  uint8_t agreed;             /* 1: permessage-deflate is in use; else all is 0 */
+  uint8_t server_takeover;    /* 1: our messages may refer to those before them */
+  uint8_t client_takeover;    /* the client's may */
+  uint8_t server_window_bits; /* 9 .. 15 */
+  uint8_t client_window_bits; /* 8 .. 15 */
+};
+
+/* Fills *out. Returns 0 or -EINVAL (out is NULL). */
+WEIR_LOOP_THREAD int weir_conn_compression(const struct weir_conn *conn,
+                                           struct weir_compression_state *out);
+
 /* The subprotocol that was selected; data is NULL when none was (RFC 6455 section 1.9). */
 WEIR_LOOP_THREAD struct weir_slice weir_conn_protocol(const struct weir_conn *conn);
 

@@ -5,8 +5,15 @@
 
 #include <weir/attributes.h>
 
-/* The data opcodes of RFC 6455 section 11.8. */
-enum weir_opcode { WEIR_TEXT = 1, WEIR_BINARY = 2 };
+/* The data opcodes of RFC 6455 section 11.8; and the same for a message that is sent as it is where
+ * compression was agreed, too: for one that mixes a secret with what an attacker may choose (RFC
+ * 7692 section 8). Received messages are WEIR_TEXT or WEIR_BINARY. */
+enum weir_opcode {
+  WEIR_TEXT = 1,
+  WEIR_BINARY = 2,
+  WEIR_TEXT_UNCOMPRESSED = 0x11,
+  WEIR_BINARY_UNCOMPRESSED = 0x12
+};
 
 struct weir_frame;
 
@@ -46,7 +53,7 @@ WEIR_ANY_THREAD void weir_frame_unref(struct weir_frame *frame);
 /* The message's bytes, good for as long as the caller holds a reference. */
 WEIR_ANY_THREAD struct weir_slice weir_frame_payload(const struct weir_frame *frame);
 
-/* The message's opcode. */
+/* The message's opcode, WEIR_TEXT or WEIR_BINARY. */
 WEIR_ANY_THREAD enum weir_opcode weir_frame_opcode(const struct weir_frame *frame);
 
 #endif

@@ -15,6 +15,16 @@ enum weir_queue_policy {
       1, /* the message is dropped for this connection, the call returns -ENOBUFS */
 };
 
+/* What a route does with permessage-deflate (RFC 7692), which clients offer. */
+enum weir_compression {
+  WEIR_COMPRESSION_OFF = 0,      /* it is not agreed; the default */
+  WEIR_COMPRESSION_SHARED = 1,   /* agreed without context takeover: each message is compressed by
+                                    itself, and an idle connection holds nothing for it */
+  WEIR_COMPRESSION_DEDICATED = 2 /* with context takeover where the client and
+                                    max_compression_bytes allow it: better for similar messages,
+                                    for memory on each connection that uses it */
+};
+
 /* How loud a line of the log is. */
 enum weir_log_level { WEIR_LOG_ERROR = 0, WEIR_LOG_WARNING = 1, WEIR_LOG_INFO = 2 };
 
@@ -41,6 +51,10 @@ struct weir_options {
 
   weir_log_fn *log; /* where lines of the log go; default NULL: nowhere */
   void *log_arg;    /* handed to log */
+
+  size_t max_compression_bytes; /* what the compression contexts of all connections may hold;
+                                   default 256 MiB; may be off. Past it further connections are
+                                   agreed without context takeover, which needs none */
 };
 
 /* Options of a route: of each of its connections. */
@@ -70,6 +84,16 @@ struct weir_route_options {
   const char *const *origins;   /* exact values of Origin that may connect, NULL-terminated;
                                    default: every one */
   size_t origin_required;       /* 1: a request without Origin is refused with 403 too */
+
+  size_t compression;           /* enum weir_compression; default WEIR_COMPRESSION_OFF */
+  size_t compression_threshold; /* payload bytes from which a message is compressed; default 1,024;
+                                   off: none is, but the client's are inflated */
+  size_t compression_level;     /* 1 (fast) .. 9 (small), zlib's; default 1 */
+  size_t server_window_bits;    /* logarithm of the window that we compress with, 9 .. 15; default
+                                   15 (RFC 7692 section 7.1.2.1) */
+  size_t client_window_bits;    /* of the one that we let clients use, 8 .. 15; default 15; below
+                                   that, offers that do not let us choose are declined (section
+                                   7.1.2.2) */
 };
 
 #endif

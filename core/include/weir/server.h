@@ -167,6 +167,12 @@ struct weir_counters {
                               what OpenSSL holds */
   uint64_t tls_handshakes; /* completed */
   uint64_t tls_failed;     /* connections that ended because TLS failed, most in the handshake */
+
+  uint64_t messages_compressed; /* of those sent, once per receiver */
+  uint64_t messages_inflated;   /* of those received */
+  uint64_t twins_compressed;    /* frames compressed once for all receivers of a loop and kind */
+  uint64_t compression_bytes;   /* held or reserved for compression contexts now; see
+                                   max_compression_bytes */
 };
 
 /* Fills *out. Returns 0 or -EINVAL (out is NULL). */
