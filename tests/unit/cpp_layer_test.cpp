@@ -150,7 +150,12 @@ TEST(CppOptions, AreThoseOfC)
                                .no_broadcast = true,
                                .protocols = {},
                                .origins = {"https://a.example", "https://b.example"},
-                               .origin_required = true};
+                               .origin_required = true,
+                               .compression = weir::compression::dedicated,
+                               .compression_threshold = 9,
+                               .compression_level = 10,
+                               .server_window_bits = 11,
+                               .client_window_bits = 12};
   auto protocols = weir::detail::c_strings(given.protocols);
   auto origins = weir::detail::c_strings(given.origins);
   EXPECT_TRUE(protocols.empty());
@@ -173,6 +178,11 @@ TEST(CppOptions, AreThoseOfC)
   EXPECT_EQ(made.protocols, nullptr);
   EXPECT_EQ(made.origins, origins.data());
   EXPECT_EQ(made.origin_required, 1u);
+  EXPECT_EQ(made.compression, std::size_t(WEIR_COMPRESSION_DEDICATED));
+  EXPECT_EQ(made.compression_threshold, 9u);
+  EXPECT_EQ(made.compression_level, 10u);
+  EXPECT_EQ(made.server_window_bits, 11u);
+  EXPECT_EQ(made.client_window_bits, 12u);
 }
 
 TEST(CppServer, SetUpThrowsWhatCReturns)

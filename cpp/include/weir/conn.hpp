@@ -67,6 +67,9 @@ private:
 /* What is queued for a connection and unsent: bytes and whole messages. */
 using buffered = weir_buffered;
 
+/* What was agreed about compression (struct weir_compression_state). */
+using compression_state = weir_compression_state;
+
 template <class User = void> class conn;
 
 /* A handle of a connection: 8 bytes, passed by value, good until the connection's close handler
@@ -94,6 +97,18 @@ public:
   std::error_code send(const frame &shared) noexcept
   {
     return to_error_code(weir_conn_send_frame(native_, shared.native()));
+  }
+
+  /* The same of a message that stays uncompressed where compression was agreed: for one that mixes
+   * a secret with what an attacker may choose (RFC 7692 section 8). */
+  std::error_code send_uncompressed(std::string_view text) noexcept
+  {
+    return to_error_code(weir_conn_send(native_, WEIR_TEXT_UNCOMPRESSED, text.data(), text.size()));
+  }
+  std::error_code send_uncompressed(std::span<const std::byte> binary) noexcept
+  {
+    return to_error_code(
+        weir_conn_send(native_, WEIR_BINARY_UNCOMPRESSED, binary.data(), binary.size()));
   }
 
   /* Sends one message in fragments: its first bytes, as text or as binary, further ones, the last
@@ -210,6 +225,15 @@ public:
     if (weir_conn_tls(native_, &found) < 0)
       return std::nullopt;
     return detail::info_of(found);
+  }
+
+  /* What was agreed about compression: .agreed, .server_takeover and so on, 0 where there is none.
+   */
+  compression_state compression() const noexcept
+  {
+    compression_state state = {};
+    weir_conn_compression(native_, &state);
+    return state;
   }
 
   /* The subprotocol that was selected, lent by the connection; empty when none was. */

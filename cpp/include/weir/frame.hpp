@@ -52,6 +52,26 @@ public:
     return make(WEIR_BINARY, data, error);
   }
 
+  /* The same of a message that is sent uncompressed to everyone: for one that mixes a secret with
+   * what an attacker may choose (RFC 7692 section 8). */
+  [[nodiscard]] static frame text_uncompressed(std::string_view data)
+  {
+    return make(WEIR_TEXT_UNCOMPRESSED, data);
+  }
+  [[nodiscard]] static frame text_uncompressed(std::string_view data,
+                                               std::error_code &error) noexcept
+  {
+    return make(WEIR_TEXT_UNCOMPRESSED, data, error);
+  }
+  [[nodiscard]] static frame binary_uncompressed(bytes_view data)
+  {
+    return make(WEIR_BINARY_UNCOMPRESSED, data);
+  }
+  [[nodiscard]] static frame binary_uncompressed(bytes_view data, std::error_code &error) noexcept
+  {
+    return make(WEIR_BINARY_UNCOMPRESSED, data, error);
+  }
+
   /* Takes over a reference that the caller owns; native may be NULL. */
   [[nodiscard]] static frame adopt(weir_frame *native) noexcept
   {

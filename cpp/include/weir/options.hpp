@@ -23,6 +23,13 @@ enum class queue_policy : std::size_t {
   drop_newest = WEIR_QUEUE_DROP_NEWEST,
 };
 
+/* What a route does with permessage-deflate (enum weir_compression). */
+enum class compression : std::size_t {
+  off = WEIR_COMPRESSION_OFF,
+  shared = WEIR_COMPRESSION_SHARED,
+  dedicated = WEIR_COMPRESSION_DEDICATED,
+};
+
 /* How loud a line of the log is (enum weir_log_level). */
 enum class log_level { error = WEIR_LOG_ERROR, warning = WEIR_LOG_WARNING, info = WEIR_LOG_INFO };
 
@@ -55,6 +62,7 @@ struct server_options {
   std::size_t max_header_fields = 0;
   std::size_t max_uri_bytes = 0;
   std::size_t busy_poll_us = 0;
+  std::size_t max_compression_bytes = 0;
 
   /* Gets the lines of the log, with those of exceptions that left a handler:
    * (log_level, std::string_view line). Called on any loop's thread, also at once on several. */
@@ -79,6 +87,12 @@ struct route_options {
   std::vector<std::string> protocols = {};
   std::vector<std::string> origins = {};
   bool origin_required = false;
+
+  weir::compression compression = weir::compression::off;
+  std::size_t compression_threshold = 0;
+  std::size_t compression_level = 0;
+  std::size_t server_window_bits = 0;
+  std::size_t client_window_bits = 0;
 };
 
 } // namespace weir

@@ -334,6 +334,11 @@ inline weir_route_options to_native(const route_options &options, const char *co
   native.protocols = protocols;
   native.origins = origins;
   native.origin_required = options.origin_required;
+  native.compression = static_cast<std::size_t>(options.compression);
+  native.compression_threshold = options.compression_threshold;
+  native.compression_level = options.compression_level;
+  native.server_window_bits = options.server_window_bits;
+  native.client_window_bits = options.client_window_bits;
   return native;
 }
 

@@ -251,6 +251,7 @@ private:
     native.max_header_fields = options.max_header_fields;
     native.max_uri_bytes = options.max_uri_bytes;
     native.busy_poll_us = options.busy_poll_us;
+    native.max_compression_bytes = options.max_compression_bytes;
     native.log = log_->entry;
     native.log_arg = &log_->callable;
     return native;
