@@ -1,4 +1,4 @@
-/* The command line of weir-serve: a table of options, each a number with bounds or a word. */
+/* The command line of weir-serve: tables of options, each a number with bounds, a flag or text. */
 #include "serve.h"
 
 #include <errno.h>
@@ -13,19 +13,43 @@ struct argument {
   size_t most;
 };
 
-static void usage(FILE *out, const struct argument *arguments)
+/* Options without a value, which set one of the library's; and those whose value is text. */
+struct flag {
+  const char *name, *help;
+  size_t *value;
+  size_t set;
+};
+struct word {
+  const char *name, *unit, *help;
+  const char **value;
+};
+
+struct table {
+  const struct argument *arguments;
+  const struct flag *flags;
+  const struct word *words;
+};
+
+static void show(FILE *out, const char *name, const char *unit, const char *help)
+{
+  int column = fprintf(out, "  --%s %s", name, unit);
+  fprintf(out, "%*s  %s\n", column < 28 ? 28 - column : 0, "", help);
+}
+
+static void usage(FILE *out, const struct table *table)
 {
   fputs("usage: weir-serve [option value]...\n\n"
-        "  --mode WORD             what is done with messages:\n",
+        "  --mode WORD                 what is done with messages:\n",
         out);
   for (const struct mode *mode = modes; mode->name != NULL; mode++)
-    fprintf(out, "      %-20s%s\n", mode->name, mode->help);
-  fputs("  --host ADDRESS          address or name to listen on; default: all\n"
-        "  --quiet                 no lines but the first\n"
-        "  --help                  this text\n",
-        out);
-  for (const struct argument *a = arguments; a->name != NULL; a++)
-    fprintf(out, "  --%s %-*s%s\n", a->name, (int)(21 - strlen(a->name)), a->unit, a->help);
+    fprintf(out, "      %-24s%s\n", mode->name, mode->help);
+  show(out, "help", "", "this text");
+  for (const struct flag *f = table->flags; f->name != NULL; f++)
+    show(out, f->name, "", f->help);
+  for (const struct word *w = table->words; w->name != NULL; w++)
+    show(out, w->name, w->unit, w->help);
+  for (const struct argument *a = table->arguments; a->name != NULL; a++)
+    show(out, a->name, a->unit, a->help);
 }
 
 static void wrong(const char *what, const char *name)
@@ -61,46 +85,70 @@ static void zero_is_off(size_t *option, bool given)
     *option = WEIR_OFF;
 }
 
-static bool take_number(const struct argument *arguments, const char *name, const char *value)
+/* Each takes the option if it is one of theirs. */
+static bool take_number(const struct argument *a, const char *name, const char *value)
 {
-  for (const struct argument *a = arguments; a->name != NULL; a++) {
-    if (strcmp(a->name, name) != 0)
-      continue;
-    if (value == NULL)
-      wrong("a value is missing", name);
-    *a->value = number(name, value, a->most);
-    zero_is_off(a->value, strcmp(name, "port") != 0 && strcmp(name, "busy-poll-us") != 0);
-    return true;
-  }
-  return false;
+  while (a->name != NULL && strcmp(a->name, name) != 0)
+    a++;
+  if (a->name == NULL)
+    return false;
+  if (value == NULL)
+    wrong("a value is missing", name);
+  *a->value = number(name, value, a->most);
+  zero_is_off(a->value, strcmp(name, "port") != 0 && strcmp(name, "busy-poll-us") != 0);
+  return true;
+}
+
+static bool take_word(const struct word *w, const char *name, const char *value)
+{
+  while (w->name != NULL && strcmp(w->name, name) != 0)
+    w++;
+  if (w->name == NULL)
+    return false;
+  if (value == NULL)
+    wrong("a value is missing", name);
+  *w->value = value;
+  return true;
+}
+
+static bool take_flag(const struct flag *f, const char *name)
+{
+  while (f->name != NULL && strcmp(f->name, name) != 0)
+    f++;
+  if (f->name == NULL)
+    return false;
+  *f->value = f->set;
+  return true;
 }
 
 /* Takes one option with its value; returns how many words it was. */
-static int take(struct settings *s, const struct argument *arguments, const char *word,
-                const char *value)
+static int take(struct settings *s, const struct table *table, const char *word, const char *value)
 {
   if (strncmp(word, "--", 2) != 0)
     wrong("not an option", word);
   const char *name = word + 2;
   if (strcmp(name, "help") == 0) {
-    usage(stdout, arguments);
+    usage(stdout, table);
     exit(0);
   }
-  if (strcmp(name, "quiet") == 0) {
-    s->quiet = 1;
+  if (take_flag(table->flags, name))
     return 1;
-  }
-  if (take_number(arguments, name, value))
+  if (take_number(table->arguments, name, value) || take_word(table->words, name, value))
     return 2;
-  if (strcmp(name, "mode") != 0 && strcmp(name, "host") != 0)
+  if (strcmp(name, "mode") != 0)
     wrong("no such option", word);
   if (value == NULL)
     wrong("a value is missing", name);
-  if (strcmp(name, "mode") == 0)
-    s->mode = find_mode(value);
-  else
-    s->host = value;
+  s->mode = find_mode(value);
   return 2;
+}
+
+static void check_tls(const struct settings *s)
+{
+  if ((s->tls_cert == NULL) != (s->tls_key == NULL))
+    wrong("--tls-cert and --tls-key go together", s->tls_cert == NULL ? "tls-key" : "tls-cert");
+  if (s->tls_client_ca != NULL && s->tls_cert == NULL)
+    wrong("only with --tls-cert and --tls-key", "tls-client-ca");
 }
 
 void read_arguments(struct settings *s, int argc, char **argv)
@@ -117,10 +165,34 @@ void read_arguments(struct settings *s, int argc, char **argv)
       {"ping-ms", "MS", "silence before a ping; 0 is off", &route->ping_interval_ms, SIZE_MAX},
       {"idle-ms", "MS", "silence before a close; 0 is off", &route->idle_timeout_ms, SIZE_MAX},
       {"busy-poll-us", "US", "how long a loop spins; default 0", &s->server.busy_poll_us, 1000000},
+      {"deflate-threshold", "BYTES", "from which messages are compressed; default 1024; 0 is off",
+       &route->compression_threshold, SIZE_MAX},
+      {"deflate-level", "N", "1 (fast) .. 9 (small); default 1", &route->compression_level, 9},
+      {"deflate-memory", "BYTES", "of all contexts; default 256 MiB; 0 is off",
+       &s->server.max_compression_bytes, SIZE_MAX},
       {NULL, NULL, NULL, NULL, 0},
   };
+  const struct flag flags[] = {
+      {"quiet", "no lines but the first", &s->quiet, 1},
+      {"deflate", "permessage-deflate without context takeover", &route->compression,
+       WEIR_COMPRESSION_SHARED},
+      {"deflate-takeover", "with it, where clients allow it", &route->compression,
+       WEIR_COMPRESSION_DEDICATED},
+      {NULL, NULL, NULL, 0},
+  };
+  const struct word words[] = {
+      {"host", "ADDRESS", "address or name to listen on; default: all", &s->host},
+      {"tls-cert", "FILE", "wss with this certificate and its chain, PEM; SIGHUP reads it again",
+       &s->tls_cert},
+      {"tls-key", "FILE", "its key, PEM", &s->tls_key},
+      {"tls-client-ca", "FILE", "clients need a certificate of these authorities, PEM",
+       &s->tls_client_ca},
+      {NULL, NULL, NULL, NULL},
+  };
+  const struct table table = {arguments, flags, words};
   s->mode = &modes[0];
   for (int i = 1; i < argc;)
-    i += take(s, arguments, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+    i += take(s, &table, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
   s->port = (uint16_t)port;
+  check_tls(s);
 }

@@ -29,7 +29,7 @@ static void print_log(enum weir_log_level level, const char *text, void *arg)
   fprintf(stderr, "%s: %s\n", names[level], text);
 }
 
-static void print_counts(const struct weir_server *server)
+static void print_counts(const struct weir_server *server, const struct settings *settings)
 {
   struct weir_counters c;
   weir_server_counters(server, &c);
@@ -39,6 +39,19 @@ static void print_counts(const struct weir_server *server)
   printf("messages: %" PRIu64 " received, %" PRIu64 " sent, %" PRIu64 " dropped\n",
          c.messages_received, c.messages_sent, c.dropped);
   printf("bytes: %" PRIu64 " received, %" PRIu64 " sent\n", c.bytes_received, c.bytes_sent);
+  if (settings->tls_cert != NULL)
+    printf("tls: %" PRIu64 " handshakes, %" PRIu64 " failed\n", c.tls_handshakes, c.tls_failed);
+  if (settings->route.compression != WEIR_COMPRESSION_OFF)
+    printf("deflate: %" PRIu64 " compressed, %" PRIu64 " inflated, %" PRIu64 " twins\n",
+           c.messages_compressed, c.messages_inflated, c.twins_compressed);
+}
+
+static void listen_as_told(struct settings *settings)
+{
+  struct weir_tls *tls = settings->tls_cert != NULL ? certificates_start(settings) : NULL;
+  check(tls != NULL ? weir_server_listen_tls(running, tls, settings->host, settings->port)
+                    : weir_server_listen(running, settings->host, settings->port),
+        "listen");
 }
 
 int main(int argc, char **argv)
@@ -51,13 +64,16 @@ int main(int argc, char **argv)
     settings.server.log = print_log;
   check(weir_server_new(&running, &settings.server), "options");
   check(settings.mode->add_routes(running, &settings), "routes");
-  check(weir_server_listen(running, settings.host, settings.port), "listen");
+  listen_as_told(&settings);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
-  printf("listening on ws://127.0.0.1:%u\n", weir_server_port(running));
+  printf("listening on %s://127.0.0.1:%u\n", settings.tls_cert != NULL ? "wss" : "ws",
+         weir_server_port(running));
   fflush(stdout);
   check(weir_server_run(running), "run");
-  print_counts(running);
+  print_counts(running, &settings);
+  if (settings.tls_cert != NULL)
+    certificates_stop();
   weir_server_free(running);
   return 0;
 }

@@ -9,9 +9,10 @@ struct settings {
   struct weir_options server;
   struct weir_route_options route;
   const struct mode *mode;
-  const char *host; /* NULL: all addresses */
+  const char *host;                               /* NULL: all addresses */
+  const char *tls_cert, *tls_key, *tls_client_ca; /* files; NULL: plain; clients are not asked */
   uint16_t port;
-  int quiet;
+  size_t quiet;
 };
 
 /* What is done with messages. */
@@ -23,6 +24,14 @@ struct mode {
 
 /* All modes, ended by one without a name. */
 extern const struct mode modes[];
+
+/* Reads the certificates, and reads them again at each SIGHUP, on a thread of its own: wrong files
+ * are told on standard error and change nothing. Before other threads are started, which must not
+ * get that signal. On wrong files at first, says so and exits. */
+struct weir_tls *certificates_start(const struct settings *settings);
+
+/* Ends that thread. */
+void certificates_stop(void);
 
 /* Reads the command line. On wrong arguments, or --help, says so and exits. */
 void read_arguments(struct settings *settings, int argc, char **argv);
