@@ -59,20 +59,28 @@ static const char *fault(const struct weir__http_head *head, const char *key)
   weir__handshake_accept((struct weir_slice){key, WEIR__CLIENT_KEY_LEN}, accept);
   if (answer.len != sizeof accept || memcmp(answer.data, accept, sizeof accept) != 0)
     return "The 101's Sec-WebSocket-Accept is not the answer to our key";
-  if (weir__http_field_count(head, "sec-websocket-extensions") > 0)
-    return "The 101 names an extension that was not asked for";
   if (weir__http_field_count(head, "sec-websocket-protocol") > 0)
     return "The 101 names a subprotocol that was not asked for";
   return NULL;
+}
+
+int weir__client_check_offer(struct weir__http_head *head, const char *data, size_t len,
+                             const char key[WEIR__CLIENT_KEY_LEN], const char **reason)
+{
+  int status = weir__http_parse_response(head, data, len, reason);
+  if (status < 0)
+    return status;
+  *reason = status == 101 ? fault(head, key) : "The upgrade was refused";
+  return status == 101 && *reason != NULL ? -1 : status;
 }
 
 int weir__client_check(const char *data, size_t len, const char key[WEIR__CLIENT_KEY_LEN],
                        const char **reason)
 {
   struct weir__http_head head;
-  int status = weir__http_parse_response(&head, data, len, reason);
-  if (status < 0)
+  int status = weir__client_check_offer(&head, data, len, key, reason);
+  if (status != 101 || weir__http_field_count(&head, "sec-websocket-extensions") == 0)
     return status;
-  *reason = status == 101 ? fault(&head, key) : "The upgrade was refused";
-  return status == 101 && *reason != NULL ? -1 : status;
+  *reason = "The 101 names an extension that was not asked for";
+  return -1;
 }

@@ -3,7 +3,7 @@
 #ifndef WEIR_WIRE_CLIENT_HANDSHAKE_H
 #define WEIR_WIRE_CLIENT_HANDSHAKE_H
 
-#include <weir/attributes.h>
+#include "wire/http.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,6 +29,11 @@ size_t weir__client_head_length(const char *data, size_t len);
  * storage). */
 int weir__client_check(const char *data, size_t len, const char key[WEIR__CLIENT_KEY_LEN],
                        const char **reason);
+
+/* The same for who has offered extensions: which of them the answer names is the caller's to judge,
+ * from the fields that *head holds, which lie in data. */
+int weir__client_check_offer(struct weir__http_head *head, const char *data, size_t len,
+                             const char key[WEIR__CLIENT_KEY_LEN], const char **reason);
 
 #ifdef __cplusplus
 }

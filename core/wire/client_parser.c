@@ -22,7 +22,8 @@ static int judge(const struct weir__client_parser *parser, const unsigned char *
   if (!(data[0] & WEIR__CONTROL) && begins == (parser->opcode != 0))
     return refuse(event, begins ? "new message inside a fragmented one"
                                 : "continuation frame without a message");
-  return weir__header_decode_server(data, have, RESERVED, header, &event->reason);
+  uint8_t reserved = parser->rsv1 ? RESERVED & ~WEIR__RSV1 : RESERVED;
+  return weir__header_decode_server(data, have, reserved, header, &event->reason);
 }
 
 static void begin_frame(struct weir__client_parser *parser, const struct weir__header *header)
@@ -33,8 +34,10 @@ static void begin_frame(struct weir__client_parser *parser, const struct weir__h
   parser->in_frame = true;
   parser->begun = false;
   parser->have = 0;
-  if (opcode == WEIR__TEXT || opcode == WEIR__BINARY)
+  if (opcode == WEIR__TEXT || opcode == WEIR__BINARY) {
     parser->opcode = opcode;
+    parser->compressed = (header->first & WEIR__RSV1) != 0;
+  }
 }
 
 /* Reads the next header, the beginning from what is kept. Returns its size, 0 when more is due. */
@@ -72,7 +75,7 @@ static int next_piece(struct weir__client_parser *parser, struct weir__input *in
   event->remaining = parser->remaining - event->len;
   event->kind = control ? WEIR__EVENT_CONTROL : WEIR__EVENT_DATA;
   event->opcode = control ? opcode : parser->opcode;
-  event->rsv1 = false;
+  event->rsv1 = !control && parser->compressed;
   event->first = opcode != WEIR__CONTINUATION && !parser->begun;
   event->last = (parser->first & WEIR__FIN) != 0 && event->remaining == 0;
   input->at += event->len;

@@ -18,12 +18,14 @@ struct weir__client_parser {
   uint8_t first;                                 /* byte of the frame in hand */
   uint8_t opcode;                                /* of the open message; 0: none is open */
   bool in_frame;
-  bool begun; /* a piece of the frame has been handed out */
+  bool begun;      /* a piece of the frame has been handed out */
+  bool rsv1;       /* set by the caller: an extension has claimed the bit (RFC 7692 section 6) */
+  bool compressed; /* the open message has it */
 };
 
 /* Parses on to the next event, as weir__parser_next does: MORE, DATA or CONTROL, or a negative
  * close code with event->reason set to the rule that the server broke; then the parser must not be
- * used again. No RSV bit is claimed. Nothing behind the input's end is read. */
+ * used again. event->rsv1 is that of the message. Nothing behind the input's end is read. */
 int weir__client_parser_next(struct weir__client_parser *parser, struct weir__input *input,
                              struct weir__event *event);
 

@@ -93,6 +93,27 @@ TEST(BenchArguments, SetWhatTheySay)
   EXPECT_EQ(s.port, 81);
 }
 
+TEST(BenchArguments, SetTlsAndCompression)
+{
+  Line plain("ws://h");
+  ASSERT_EQ(plain.read(), ASKED_RUN) << plain.sentence;
+  EXPECT_FALSE(plain.settings.secure || plain.settings.resume || plain.settings.compress ||
+               plain.settings.no_takeover);
+  EXPECT_EQ(plain.settings.tls_version, 0u);
+  EXPECT_EQ(plain.settings.ca, nullptr);
+  Line line("storm --ca a.pem --tls-version 12 --resume --compress --no-takeover wss://h");
+  ASSERT_EQ(line.read(), ASKED_RUN) << line.sentence;
+  const struct settings &s = line.settings;
+  EXPECT_TRUE(s.secure && s.resume && s.compress && s.no_takeover);
+  EXPECT_EQ(s.tls_version, 12u);
+  EXPECT_STREQ(s.ca, "a.pem");
+  EXPECT_EQ(s.port, 443);
+  Line json("--json-payload --json - wss://h:1/");
+  ASSERT_EQ(json.read(), ASKED_RUN) << json.sentence;
+  EXPECT_EQ(json.settings.kind, KIND_JSON);
+  EXPECT_STREQ(json.settings.json, "-");
+}
+
 TEST(BenchArguments, ReadSizes)
 {
   const std::pair<const char *, size_t> cases[] = {
@@ -132,7 +153,6 @@ const Wrong wrongs[] = {
     {"closed", "a URL is missing: weir-bench [MODE] [options] ws://host:port/path"},
     {"ws://a ws://b", "there are two URLs, ws://a and ws://b: take one"},
     {"rate closed ws://a", "there are two modes, rate and closed: take one"},
-    {"wss://a", "wss://a: wss:// is not there yet: take ws://"},
     {"--speed 3", "there is no option --speed"},
     {"--", "there is no option --"},
     {"-c 3", "there is no option -c: options begin with --"},
@@ -163,7 +183,16 @@ const Wrong wrongs[] = {
     {"ws://h --stall 1", "--stall is not for mode closed, but for slow"},
     {"ws://h --cjk --size 2", "--cjk needs a --size of 3 or more: a character has three bytes"},
     {"ws://h --fragments 65", "64 bytes cannot be cut into 65 --fragments"},
-    {"ws://h --text --cjk", "take one of --binary, --text and --cjk"},
+    {"ws://h --text --cjk", "take one of --binary, --text, --cjk and --json-payload"},
+    {"ws://h --json-payload --size 1", "--json-payload needs a --size of 2 or more"},
+    {"ws://h --compress --size 17M", "--json-payload and --compress take a --size of up to 16M"},
+    {"ws://h --json-payload --size 17M",
+     "--json-payload and --compress take a --size of up to 16M"},
+    {"ws://h --no-takeover", "--no-takeover is for --compress"},
+    {"ws://h --ca x.pem", "--ca is for wss://"},
+    {"ws://h --tls-version 13", "--tls-version is for wss://"},
+    {"ws://h --resume", "--resume is for wss://"},
+    {"wss://h --tls-version 11", "--tls-version takes a whole number from 12 to 13, not '11'"},
     {"ws://h --threads 101", "101 --threads need as many --connections, not 100"},
     {"ws://h --connections 28001",
      "28001 connections need --addresses 2: each has some 28,000 ports"},
@@ -220,6 +249,8 @@ TEST(BenchUrl, IsTakenApart)
       {"ws://[::1]", "::1", 80, "/"},
       {"ws://[fe80::1]:65535/x", "fe80::1", 65535, "/x"},
       {"ws://h:1/a:b@c", "h", 1, "/a:b@c"},
+      {"wss://h", "h", 443, "/"},
+      {"wss://[::1]:8443/x", "::1", 8443, "/x"},
   };
   for (const auto &[url, host, port, path] : cases) {
     struct settings s = {};
@@ -234,10 +265,10 @@ TEST(BenchUrl, IsTakenApart)
 TEST(BenchUrl, IsRefusedWithAClause)
 {
   const Wrong cases[] = {
-      {"", "a URL begins with ws://"},
-      {"h:80", "a URL begins with ws://"},
-      {"http://h", "a URL begins with ws://"},
-      {"wss://h", "wss:// is not there yet: take ws://"},
+      {"", "a URL begins with ws:// or wss://"},
+      {"h:80", "a URL begins with ws:// or wss://"},
+      {"http://h", "a URL begins with ws:// or wss://"},
+      {"wss:/h", "a URL begins with ws:// or wss://"},
       {"ws://", "it names no host: ws://127.0.0.1:8080/"},
       {"ws:///x", "it names no host: ws://127.0.0.1:8080/"},
       {"ws://:80/", "it names no host: ws://127.0.0.1:8080/"},

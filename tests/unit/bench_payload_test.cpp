@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <set>
 #include <string>
 
@@ -13,9 +14,9 @@ namespace
 {
 
 struct Payload : payload {
-  Payload(kind kind, std::size_t size)
+  Payload(kind kind, std::size_t size, bool few = false)
   {
-    EXPECT_EQ(payload_init(this, kind, size), 0);
+    EXPECT_EQ(payload_init(this, kind, size, few), 0);
   }
   Payload(const Payload &) = delete;
   ~Payload()
@@ -44,14 +45,14 @@ struct Payload : payload {
   }
 };
 
-constexpr kind KINDS[] = {KIND_BINARY, KIND_TEXT, KIND_CJK};
+constexpr kind KINDS[] = {KIND_BINARY, KIND_TEXT, KIND_CJK, KIND_JSON};
 
 TEST(BenchPayload, DiffersFromMessageToMessage)
 {
   for (kind kind : KINDS) {
     Payload payload(kind, 24);
     std::set<std::string> seen;
-    for (unsigned seq = 0; seq < 2000; seq++)
+    for (unsigned seq = 0; seq < (kind == KIND_JSON ? 1024 : 2000); seq++)
       EXPECT_TRUE(seen.insert(payload.message(5, seq)).second) << seq;
     for (unsigned from = 6; from < 500; from++)
       EXPECT_NE(payload.message(from, 0), payload.message(from - 1, 0));
@@ -71,6 +72,63 @@ TEST(BenchPayload, IsTextWhereTextWasAskedFor)
         ASSERT_TRUE(weir__utf8_complete(&state));
         for (char byte : text.substr(0, kind == KIND_CJK ? size / 3 * 3 : 0))
           ASSERT_LT(byte, 0) << "a character of three bytes";
+      }
+    }
+}
+
+// Whether Python reads the text as a value of this type.
+bool is_json(const std::string &text, const std::string &type)
+{
+  const std::string command = "/usr/bin/python3 -c 'import json, sys; "
+                              "sys.exit(type(json.load(sys.stdin)).__name__ != \"" +
+                              type + "\")'";
+  FILE *python = popen(command.c_str(), "w");
+  fwrite(text.data(), 1, text.size(), python);
+  return pclose(python) == 0;
+}
+
+TEST(BenchPayload, IsJsonOfEverySize)
+{
+  for (std::size_t size : {2, 3, 40, 175, 176, 177, 1000, 1024, 16384})
+    EXPECT_TRUE(is_json(Payload(KIND_JSON, size).message(3, 7), size < 176 ? "str" : "dict"))
+        << size;
+  std::uint64_t state = 1;
+  for (std::size_t size = 2; size < 1500; size++) {
+    std::string text(size + 1, '\x7F');
+    payload_write_json(reinterpret_cast<unsigned char *>(text.data()), size, &state);
+    ASSERT_EQ(text.find('\x7F'), size);
+    ASSERT_EQ(text[size - 1], text[0] == '{' ? '}' : '"') << text;
+  }
+}
+
+TEST(BenchPayload, KeepsFewMessagesWhereAllAreKept)
+{
+  EXPECT_EQ(Payload(KIND_BINARY, 64).mask, PAYLOAD_WINDOWS - 1u);
+  EXPECT_EQ(Payload(KIND_BINARY, 64, true).mask, PAYLOAD_FEW_MOST - 1u);
+  EXPECT_EQ(Payload(KIND_JSON, 1024).mask, PAYLOAD_FEW_MOST - 1u);
+  EXPECT_EQ(Payload(KIND_JSON, 64 << 10).mask, 255u);
+  EXPECT_EQ(Payload(KIND_TEXT, 8 << 20, true).mask, PAYLOAD_FEW_LEAST - 1u);
+}
+
+TEST(BenchPayload, SaysWhichTravelAsTheyStand)
+{
+  EXPECT_TRUE(Payload(KIND_BINARY, 64).whole);
+  EXPECT_TRUE(Payload(KIND_JSON, 64).whole);
+  EXPECT_TRUE(Payload(KIND_CJK, 63).whole);
+  EXPECT_FALSE(Payload(KIND_CJK, 64).whole);
+  EXPECT_FALSE(Payload(KIND_BINARY, 64, true).whole);
+}
+
+TEST(BenchPayload, TellsMessagesByTheirNumber)
+{
+  for (kind kind : KINDS)
+    for (bool few : {false, true}) {
+      Payload payload(kind, 64, few);
+      std::string out(64, '\0');
+      for (unsigned seq : {0, 1, 7, 1023, 1024, 70000}) {
+        payload_message(&payload, payload_number(&payload, 5, seq),
+                        reinterpret_cast<unsigned char *>(out.data()));
+        EXPECT_EQ(out, payload.message(5, seq));
       }
     }
 }

@@ -169,6 +169,31 @@ TEST(BenchTable, FitsATerminal)
     EXPECT_LE(line.size(), 100u) << line;
 }
 
+TEST(BenchTable, TellsOfTlsAndCompression)
+{
+  Made made;
+  for (const char *absent : {"TLS", "permessage-deflate", "compressed", "resumed", "verified"})
+    EXPECT_FALSE(holds(table(made), absent)) << absent;
+  snprintf(made.result.tls, sizeof made.result.tls, "TLSv1.2 ECDHE-ECDSA-CHACHA20-POLY1305");
+  snprintf(made.result.compression, sizeof made.result.compression,
+           "server 15 bits no takeover, client 15 bits no takeover");
+  made.settings.resume = true;
+  made.result.counts.compressed = 7;
+  made.result.counts.resumed = 3;
+  made.result.counts.opened = 9;
+  const std::string text = table(made);
+  EXPECT_TRUE(holds(text, "  TLSv1.2 ECDHE-ECDSA-CHACHA20-POLY1305; the server's certificate was "
+                          "not verified\n"));
+  EXPECT_TRUE(holds(text, "  permessage-deflate: server 15 bits no takeover, client"));
+  EXPECT_TRUE(holds(text, "  compressed                 7  of those received\n"));
+  EXPECT_TRUE(holds(text, "  resumed                    3  of 9 connections\n"));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_LE(line.size(), 100u) << line;
+  made.settings.ca = "a.pem";
+  EXPECT_FALSE(holds(table(made), "not verified"));
+}
+
 TEST(BenchTable, SaysWhatWentWrong)
 {
   Made made;
@@ -250,6 +275,26 @@ TEST(BenchJson, IsReadByPython)
   EXPECT_EQ(asked(made, "r[\"server\"][\"cpu_ns_per_operation\"], r[\"generator\"][\"cpu_share\"]"),
             "(4000, 0.5)");
   EXPECT_EQ(asked(made, "[r[\"latency_us\"][p] for p in (\"min\", \"max\")]"), "[1, 1000]");
+}
+
+TEST(BenchJson, TellsOfTlsAndCompression)
+{
+  Made made;
+  EXPECT_EQ(asked(made, "r[\"tls\"], r[\"compression\"], r[\"settings\"][\"ca\"]"),
+            "(None, None, None)");
+  snprintf(made.result.tls, sizeof made.result.tls, "TLSv1.3 X");
+  snprintf(made.result.compression, sizeof made.result.compression, "server 9 bits");
+  made.settings.compress = made.settings.resume = true;
+  made.settings.tls_version = 13;
+  made.settings.ca = "a.pem";
+  made.result.counts.compressed = 7;
+  made.result.counts.resumed = 3;
+  EXPECT_EQ(asked(made, "r[\"tls\"], r[\"compression\"], r[\"counts\"][\"compressed\"], "
+                        "r[\"counts\"][\"resumed\"]"),
+            "('TLSv1.3 X', 'server 9 bits', 7, 3)");
+  EXPECT_EQ(asked(made, "[r[\"settings\"][k] for k in (\"compress\", \"no_takeover\", "
+                        "\"tls_version\", \"ca\", \"resume\")]"),
+            "[1, 0, 13, 'a.pem', 1]");
 }
 
 TEST(BenchJson, KeepsTheSpectrumWithinItsValues)

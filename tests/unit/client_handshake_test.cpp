@@ -91,6 +91,18 @@ TEST(ClientHandshake, SaysWhatIsWrongWithAnAnswer)
   EXPECT_EQ(check(ALL).reason, "");
 }
 
+TEST(ClientHandshake, LeavesTheExtensionsToWhoOfferedSome)
+{
+  const std::string head =
+      "HTTP/1.1 101 x\r\n" + ALL + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+  auto found = std::make_unique<weir__http_head>();
+  const char *reason = nullptr;
+  ASSERT_EQ(weir__client_check_offer(found.get(), head.data(), head.size(), KEY.data(), &reason),
+            101);
+  weir_slice value = weir__http_field(found.get(), "sec-websocket-extensions");
+  EXPECT_EQ(std::string(value.data, value.len), "permessage-deflate");
+}
+
 TEST(ClientHandshake, TellsTheStatusOfARefusal)
 {
   verdict refused = check("Content-Length: 0\r\n", "HTTP/1.1 503 Service Unavailable");

@@ -183,6 +183,32 @@ TEST(ClientParser, NamesTheRuleThatAServerBreaks)
   }
 }
 
+// RFC 7692 section 6.1: on the first frame of a message, and on no other.
+TEST(ClientParser, TellsWhichMessagesAreCompressedWhereThatWasAgreed)
+{
+  const std::string stream =
+      encode({{0xC1, "a"}, {0x82, "b"}, {0x42, "c"}, {0x89, "d"}, {0x80, "e"}, {0x81, "f"}});
+  std::vector<unsigned char> bytes(stream.begin(), stream.end());
+  weir__client_parser parser = {};
+  parser.rsv1 = true;
+  weir__input input = {bytes.data(), bytes.data() + bytes.size()};
+  weir__event event;
+  std::string compressed;
+  while (weir__client_parser_next(&parser, &input, &event) > 0)
+    compressed += event.rsv1 ? static_cast<char>(event.data[0]) : '-';
+  EXPECT_EQ(compressed, "a-c-e-");
+}
+
+TEST(ClientParser, RefusesRsv1WhereItMayNotStand)
+{
+  for (const char *stream : {"\xC9\x01", "\x41\x00\xC0\x00", "\xA1\x01", "\x91\x01"}) {
+    feeder feeder;
+    feeder.parser.rsv1 = true;
+    feeder.feed(std::string(stream, stream[0] == '\x41' ? 4 : 2));
+    EXPECT_NE(feeder.result.reason, "");
+  }
+}
+
 // Both decoders judge the first two bytes by the same rules, but for the mask.
 TEST(ClientParser, JudgesEveryPairOfFirstBytesAsTheServerDoes)
 {

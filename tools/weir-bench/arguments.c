@@ -48,6 +48,8 @@ static const struct option options[] = {
     {"text", NULL, "ASCII text", KIND, .which = KIND_TEXT, .uses = MODE_PAYLOAD},
     {"cjk", NULL, "text of characters of three bytes", KIND, .which = KIND_CJK,
      .uses = MODE_PAYLOAD},
+    {"json-payload", NULL, "JSON of records with keys that repeat", KIND, .which = KIND_JSON,
+     .uses = MODE_PAYLOAD},
     {"fragments", "N", "frames of a message", COUNT, FIELD(fragments), .least = 1, .most = 65536,
      .initial = "1", .uses = MODE_PAYLOAD},
     {"in-flight", "N", "messages of a connection that await answers", COUNT, FIELD(in_flight),
@@ -58,6 +60,16 @@ static const struct option options[] = {
      .least = 0.001, .most = 1e9, .uses = MODE_RATE},
     {"bound", "US", "the p99 in microseconds that is too much", REAL, FIELD(bound_us), .least = 1,
      .most = 1e9, .initial = "5000", .uses = MODE_BOUND},
+    {"compress", NULL, "offers permessage-deflate; a server that declines it is a failure", FLAG,
+     FIELD(compress)},
+    {"no-takeover", NULL, "asks that neither side keeps its context", FLAG, FIELD(no_takeover)},
+    {.help = "TLS, for wss://"},
+    {"ca", "FILE", "PEM: the server's certificate must be of it; without --ca, any is taken", WORD,
+     FIELD(ca)},
+    {"tls-version", "N", "12 or 13, that one alone; default either", COUNT, FIELD(tls_version),
+     .least = 12, .most = 13},
+    {"resume", NULL, "resumes sessions; else each connection makes a full handshake", FLAG,
+     FIELD(resume)},
     {.help = "Time"},
     {"warmup", "SECONDS", "not measured", REAL, FIELD(warmup_s), .most = 3600, .initial = "1"},
     {"seconds", "SECONDS", "measured", REAL, FIELD(seconds), .least = 0.01, .most = 86400,
@@ -300,6 +312,9 @@ static bool fits_mode(struct reader *reader)
   return true;
 }
 
+/* All their messages are kept. */
+enum { FEW_SIZE_MOST = 16 << 20 };
+
 static bool fits_payload(struct reader *reader)
 {
   const struct settings *s = reader->settings;
@@ -307,10 +322,26 @@ static bool fits_payload(struct reader *reader)
     return wrong(reader, "--cjk needs a --size of 3 or more: a character has three bytes");
   if (s->fragments > 1 && s->fragments > s->size)
     return wrong(reader, "%zu bytes cannot be cut into %u --fragments", s->size, s->fragments);
+  if (s->kind == KIND_JSON && s->size < 2)
+    return wrong(reader, "--json-payload needs a --size of 2 or more");
+  if ((s->kind == KIND_JSON || s->compress) && s->size > FEW_SIZE_MOST)
+    return wrong(reader, "--json-payload and --compress take a --size of up to 16M");
+  if (s->no_takeover && !s->compress)
+    return wrong(reader, "--no-takeover is for --compress");
   unsigned kinds = 0;
   for (size_t i = 0; i < OPTIONS; i++)
     kinds += options[i].type == KIND && reader->given[i];
-  return kinds <= 1 || wrong(reader, "take one of --binary, --text and --cjk");
+  return kinds <= 1 || wrong(reader, "take one of --binary, --text, --cjk and --json-payload");
+}
+
+static bool fits_url(struct reader *reader)
+{
+  const struct settings *s = reader->settings;
+  const char *option = s->ca != NULL         ? "ca"
+                       : s->tls_version != 0 ? "tls-version"
+                       : s->resume           ? "resume"
+                                             : NULL;
+  return option == NULL || s->secure || wrong(reader, "--%s is for wss://", option);
 }
 
 /* A local address has some 28,000 ports for connections to the same server. */
@@ -346,7 +377,7 @@ enum asked arguments_read(struct settings *settings, int argc, char *const *argv
     settings->mode = &modes[0];
   if (settings->url == NULL)
     wrong(&reader, "a URL is missing: weir-bench [MODE] [options] ws://host:port/path");
-  else if (fits_mode(&reader) && fits_payload(&reader))
+  else if (fits_mode(&reader) && fits_payload(&reader) && fits_url(&reader))
     fits_machine(&reader);
   return reader.asked;
 }
@@ -368,7 +399,7 @@ static void help_option(FILE *out, const struct option *option)
 void arguments_help(FILE *out)
 {
   fputs("weir-bench puts a load on a WebSocket server, checks every answer, and measures.\n\n"
-        "usage: weir-bench [MODE] [options] ws://host:port/path\n\n"
+        "usage: weir-bench [MODE] [options] ws[s]://host:port/path\n\n"
         "Modes\n",
         out);
   for (const struct mode *mode = modes; mode->name != NULL; mode++)
@@ -382,6 +413,7 @@ void arguments_help(FILE *out)
   fputs("\nExamples\n"
         "  weir-bench ws://127.0.0.1:8080/\n"
         "  weir-bench --in-flight 16 --size 1K --cpus 1 --server-pid 4711 ws://127.0.0.1:8080/\n"
+        "  weir-bench --compress --json-payload --size 1K wss://127.0.0.1:8443/\n"
         "  weir-bench rate --rate 50000 --seconds 10 --json run.json ws://127.0.0.1:8080/\n\n"
         "The exit status is 0 when every message came back right, 1 when not, 2 for arguments.\n",
         out);

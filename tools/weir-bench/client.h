@@ -14,12 +14,15 @@
 extern "C" {
 #endif
 
+struct deflated;
 struct role;
+struct tls;
 struct worker;
 
 enum client_state {
   CLIENT_NONE,
   CLIENT_CONNECTING,
+  CLIENT_SECURING, /* in the TLS handshake */
   CLIENT_UPGRADING,
   CLIENT_SETTLING, /* a ping is on its way */
   CLIENT_OPEN,
@@ -65,7 +68,9 @@ struct client {
   unsigned char control[160]; /* control frames to send */
   uint8_t control_in_len, control_len;
   char key[WEIR__CLIENT_KEY_LEN];
-  char *head; /* a response head that came in parts; NULL: none */
+  struct tls *tls;           /* NULL: a plain connection */
+  struct deflated *deflated; /* NULL: nothing is compressed */
+  char *head;                /* a response head that came in parts; NULL: none */
   size_t head_len;
 };
 
@@ -74,8 +79,10 @@ extern const struct weir__source_ops client_ops;
 /* Makes the connection anew. What fails is counted and noted. */
 void client_connect(struct client *client);
 
-/* The socket has connected: sends the request. False: it failed, and the client is gone. */
-bool client_connected(struct client *client);
+/* Goes on while the connection is not ready for the request: when the socket has connected, and
+ * when TLS stands, which is when it sends the request. False: it has to wait, or has failed and is
+ * gone. */
+bool client_begin(struct client *client);
 
 /* Takes what came as an answer to the request; *used of it. False: the client is gone. */
 bool client_upgrade(struct client *client, const char *data, size_t len, size_t *used);
@@ -85,6 +92,12 @@ void client_settled(struct client *client);
 
 /* Takes frames. False: the client is gone. */
 bool client_frames(struct client *client, unsigned char *data, size_t len);
+
+/* The parts of that: a message came whole and is the one due; a piece of a message, which is
+ * compared; the message that is coming is wrong, by a sentence's end. */
+void client_due(struct client *client);
+void client_judge(struct client *client, const struct weir__event *event);
+void client_spoil(struct client *client, const char *why);
 
 /* Sends what may be sent. False: the client is gone. */
 bool client_flush(struct client *client);
@@ -105,6 +118,9 @@ void client_close(struct client *client);
 void client_end(struct client *client, bool clean);
 void client_fail(struct client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Frees what a connection has of its own. */
+void client_free(struct client *client);
 
 /* The server's end of the stream came (error 0), or an error. */
 void client_hung_up(struct client *client, int error);

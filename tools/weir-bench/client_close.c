@@ -1,7 +1,11 @@
 /* The ends of a connection, good and bad. */
+#include "deflated.h"
+#include "tls.h"
 #include "worker.h"
 
 #include "wire/close.h"
+
+#include <errno.h>
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +24,15 @@ void client_close(struct client *client)
   weir__loop_again(client->worker->loop, &client->stream.source);
 }
 
+void client_free(struct client *client)
+{
+  tls_end(client);
+  deflated_close(client);
+  free(client->head);
+  client->head = NULL;
+  client->head_len = 0;
+}
+
 void client_end(struct client *client, bool clean)
 {
   struct worker *worker = client->worker;
@@ -27,9 +40,7 @@ void client_end(struct client *client, bool clean)
   weir__loop_close(worker->loop, &client->stream.source);
   weir__loop_forget(worker->loop, &client->stream.source);
   weir__list_remove(&client->link);
-  free(client->head);
-  client->head = NULL;
-  client->head_len = 0;
+  client_free(client);
   client->state = CLIENT_NONE;
   if (was_open)
     worker->open--;
@@ -69,6 +80,7 @@ void client_hung_up(struct client *client, int error)
 {
   static const char *const during[] = {
       [CLIENT_CONNECTING] = "while connecting",
+      [CLIENT_SECURING] = "during the TLS handshake",
       [CLIENT_UPGRADING] = "before it answered the "
                            "upgrade",
       [CLIENT_SETTLING] = "before the first pong",
@@ -79,6 +91,8 @@ void client_hung_up(struct client *client, int error)
     client_end(client, true);
   else if (error == 0)
     client_fail(client, "the server hung up %s", during[client->state]);
+  else if (client->tls != NULL && client->tls->failure != NULL)
+    client_fail(client, "TLS failed %s: %s", during[client->state], client->tls->failure);
   else
     client_fail(client, "the connection broke %s: %s", during[client->state], strerror(-error));
 }

@@ -1,5 +1,6 @@
 /* What comes from the server: received once into the loop's buffer, parsed in place, compared with
  * what was sent. HOT. */
+#include "deflated.h"
 #include "worker.h"
 
 #include "wire/close.h"
@@ -70,6 +71,15 @@ static void spoil(struct client *client, const struct weir__event *event)
             load->payload.size);
 }
 
+void client_spoil(struct client *client, const char *why)
+{
+  if (client->spoiled || client->passed)
+    return;
+  client->spoiled = true;
+  client->worker->counts.wrong++;
+  load_note(client->worker->load, "a compressed message is wrong: %s", why);
+}
+
 static void check_length(struct client *client, size_t length)
 {
   struct load *load = client->worker->load;
@@ -98,23 +108,20 @@ static void end_message(struct client *client)
 static inline bool is_due(const struct client *client, const struct payload *payload,
                           const struct weir__event *event)
 {
-  return event->first && event->last && event->len == payload->size &&
-         payload->body == payload->size &&
+  return event->first && event->last && event->len == payload->size && payload->whole &&
          memcmp(event->data, payload_window(payload, client->from, client->next), event->len) == 0;
 }
 
-/* A piece of a message. */
-static void take_data(struct client *client, const struct weir__event *event)
+void client_due(struct client *client)
+{
+  client->worker->counts.messages_received++;
+  client->next++;
+  client->role->message(client, client->next - 1, true);
+}
+
+void client_judge(struct client *client, const struct weir__event *event)
 {
   const struct payload *payload = &client->worker->load->payload;
-  if (client->state != CLIENT_OPEN || client->role->message == NULL)
-    return;
-  if (is_due(client, payload, event)) {
-    client->worker->counts.messages_received++;
-    client->next++;
-    client->role->message(client, client->next - 1, true);
-    return;
-  }
   if (!client->spoiled && !client->passed && client->got + event->len <= payload->size &&
       !payload_equal(payload, client->from, client->next, client->got, event->len, event->data) &&
       !identify(client, event))
@@ -122,6 +129,23 @@ static void take_data(struct client *client, const struct weir__event *event)
   client->got += event->len;
   if (event->last)
     end_message(client);
+}
+
+/* A piece of a message. */
+static void take_data(struct client *client, const struct weir__event *event)
+{
+  const struct payload *payload = &client->worker->load->payload;
+  if (client->state != CLIENT_OPEN || client->role->message == NULL) {
+    if (event->rsv1)
+      deflated_take(client, event);
+    return;
+  }
+  if (is_due(client, payload, event))
+    client_due(client);
+  else if (event->rsv1)
+    deflated_take(client, event);
+  else
+    client_judge(client, event);
 }
 
 static bool take_close(struct client *client)
@@ -198,7 +222,7 @@ static void ready(struct weir__source *source)
 {
   struct client *client = client_of(source);
   struct worker *worker = client->worker;
-  if (client->state == CLIENT_CONNECTING && !client_connected(client))
+  if (client->state <= CLIENT_SECURING && !client_begin(client))
     return;
   for (size_t taken = 0; source->readable && !client->stalled;) {
     ssize_t n = client->stream.ops->recv(&client->stream, &weir__sys_linux, worker->loop->receive,

@@ -1,4 +1,6 @@
 /* From a socket to a connection that is ready for messages. */
+#include "deflated.h"
+#include "tls.h"
 #include "worker.h"
 
 #include <arpa/inet.h>
@@ -71,8 +73,9 @@ void client_connect(struct client *client)
     client_fail(client, "connect: %s", strerror(-fd));
     return;
   }
-  client->stream.ops = &weir__stream_tcp;
-  client->stream.source.ops = &client_ops;
+  bool secure = worker->load->tls != NULL;
+  client->stream.ops = secure ? &tls_stream : &weir__stream_tcp;
+  client->stream.source.ops = secure ? &tls_client_ops : &client_ops;
   int error = weir__loop_watch(worker->loop, &client->stream.source, fd,
                                EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI);
   if (error < 0) {
@@ -93,8 +96,9 @@ static bool send_request(struct client *client)
   for (int i = 0; i < 4; i++)
     random[i] = worker_random(worker);
   weir__client_key((unsigned char *)random, client->key);
-  size_t len = weir__client_request((char *)worker->out, OUT_BYTES, worker->load->host, path,
-                                    client->key, "");
+  size_t len =
+      weir__client_request((char *)worker->out, OUT_BYTES, worker->load->host, path, client->key,
+                           settings->compress ? offer_fields(settings->no_takeover) : "");
   ssize_t n = client->stream.ops->send(&client->stream, &weir__sys_linux, worker->out, len);
   if (n == (ssize_t)len) {
     worker->counts.bytes_sent += (uint64_t)n;
@@ -105,7 +109,8 @@ static bool send_request(struct client *client)
   return false;
 }
 
-bool client_connected(struct client *client)
+/* The socket has connected. */
+static bool connected(struct client *client)
 {
   int error = 0;
   socklen_t len = sizeof error;
@@ -116,6 +121,23 @@ bool client_connected(struct client *client)
     client_fail(client, "connect: %s", strerror(error));
     return false;
   }
+  return true;
+}
+
+bool client_begin(struct client *client)
+{
+  enum tls_step step = TLS_DONE;
+  if (client->state == CLIENT_CONNECTING) {
+    if (!connected(client))
+      return false;
+    client->state = CLIENT_SECURING;
+    if (client->worker->load->tls != NULL)
+      step = tls_begin(client);
+  } else {
+    step = tls_handshake(client);
+  }
+  if (step != TLS_DONE)
+    return false;
   client->state = CLIENT_UPGRADING;
   return send_request(client);
 }
@@ -154,12 +176,31 @@ void client_settled(struct client *client)
     opened(client);
 }
 
-static bool judge_head(struct client *client, const char *head, size_t len)
+/* Begins what the server has agreed to. False: the client is gone. */
+static bool take_offer(struct client *client, const struct weir__http_head *head)
+{
+  struct offer offer;
+  char text[80];
+  const char *wrong = offer_read(&offer, head, client->worker->load->settings->no_takeover);
+  if (wrong == NULL && !deflated_open(client, &offer))
+    wrong = "out of memory";
+  if (wrong != NULL) {
+    client_fail(client, "%s", wrong);
+    return false;
+  }
+  load_agreed_compression(client->worker->load, offer_text(&offer, text, sizeof text));
+  return true;
+}
+
+static bool judge_head(struct client *client, const char *data, size_t len)
 {
   const char *reason;
-  int status = weir__client_check(head, len, client->key, &reason);
+  struct weir__http_head head;
+  bool compress = client->worker->load->settings->compress;
+  int status = compress ? weir__client_check_offer(&head, data, len, client->key, &reason)
+                        : weir__client_check(data, len, client->key, &reason);
   if (status == 101)
-    return true;
+    return !compress || take_offer(client, &head);
   if (status > 0)
     client_fail(client, "%s with status %d", reason, status);
   else
@@ -189,6 +230,7 @@ bool client_upgrade(struct client *client, const char *data, size_t len, size_t 
   client->head = NULL;
   client->head_len = 0;
   client->worker->counts.opened++;
+  client->worker->counts.resumed += tls_is_resumed(client);
   if (!client->role->settle) {
     opened(client);
     return true;

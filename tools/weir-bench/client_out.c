@@ -1,5 +1,6 @@
 /* What goes to the server: messages are made again from their numbers whenever the socket takes
  * more, so that nothing unsent is kept, and all that may go leaves in one send. HOT. */
+#include "deflated.h"
 #include "worker.h"
 
 #include "wire/mask.h"
@@ -9,7 +10,7 @@
 
 /* A frame of a message. */
 struct frame {
-  size_t begin, len; /* its part of the payload */
+  size_t begin, len; /* its part of the message */
   uint32_t key;
   uint8_t first; /* byte */
 };
@@ -28,11 +29,20 @@ static inline uint8_t first_byte(const struct load *load)
   return load->settings->kind == KIND_BINARY ? WEIR__BINARY : WEIR__TEXT;
 }
 
+/* The bytes that the connection sends as its seq'th message, where they were compressed. */
+static const unsigned char *squeezed(const struct client *client, uint64_t seq, size_t *len)
+{
+  uint64_t number = payload_number(&client->worker->load->payload, client->index, seq);
+  return squeezed_at(client->deflated->out, number, len);
+}
+
 static inline struct frame frame_at(const struct client *client, const struct load *load,
                                     const struct place *place)
 {
   uint64_t frames = load->settings->fragments > 1 ? load->settings->fragments : 1;
-  uint64_t size = load->payload.size;
+  size_t size = load->payload.size;
+  if (client->deflated != NULL)
+    squeezed(client, place->seq, &size);
   struct frame frame = {.len = size};
   if (frames > 1) {
     frame.begin = size * place->frame / frames;
@@ -40,6 +50,8 @@ static inline struct frame frame_at(const struct client *client, const struct lo
   }
   frame.key = frame_key(client->index, place->seq, place->frame);
   frame.first = place->frame == 0 ? first_byte(load) : WEIR__CONTINUATION;
+  if (place->frame == 0 && client->deflated != NULL)
+    frame.first |= WEIR__RSV1;
   if (place->frame + 1 >= frames)
     frame.first |= WEIR__FIN;
   return frame;
@@ -52,6 +64,17 @@ static inline void next_frame(const struct load *load, struct place *place)
     place->frame = 0;
     place->seq++;
   }
+}
+
+/* Writes bytes at to at + len of a message. */
+static void copy(const struct client *client, uint64_t seq, size_t at, size_t len,
+                 unsigned char *out)
+{
+  size_t size;
+  if (client->deflated != NULL)
+    memcpy(out, squeezed(client, seq, &size) + at, len);
+  else
+    payload_copy(&client->worker->load->payload, client->index, seq, at, len, out);
 }
 
 /* Writes what fits of the frame at place, and moves place on. Returns how much it was. */
@@ -71,7 +94,7 @@ static size_t fill_frame(const struct client *client, struct place *place, unsig
   if (place->at >= header_len) {
     size_t at = place->at - header_len;
     size_t len = frame.len - at < room - put ? frame.len - at : room - put;
-    payload_copy(&load->payload, client->index, place->seq, frame.begin + at, len, out + put);
+    copy(client, place->seq, frame.begin + at, len, out + put);
     weir__unmask(out + put, len, weir__mask_rotate(frame.key, at));
     put += len;
     place->at += len;
@@ -89,7 +112,7 @@ static size_t fill_whole(const struct client *client, struct place *place, unsig
   const struct payload *payload = &load->payload;
   uint8_t first = first_byte(load);
   size_t size = payload->size, put = 0;
-  if (load->settings->fragments > 1 || place->at > 0 || payload->body != size)
+  if (load->settings->fragments > 1 || place->at > 0 || !payload->whole)
     return 0;
   while (place->seq < client->allowed && room - put >= WEIR__HEADER_MAX + size) {
     uint32_t key = frame_key(client->index, place->seq, 0);

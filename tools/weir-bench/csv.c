@@ -75,6 +75,8 @@ static void settings(struct csv *csv, const struct settings *s)
   text(csv, "kind", kind_name(s->kind));
   count(csv, "fragments", s->fragments);
   number(csv, "rate", s->rate);
+  count(csv, "compress", s->compress);
+  count(csv, "no_takeover", s->no_takeover);
   count(csv, "threads", s->threads);
 }
 
@@ -93,6 +95,8 @@ static void counts(struct csv *csv, const struct result *result)
   count(csv, "lost", c->lost);
   count(csv, "failed", c->failed);
   count(csv, "dropped", c->dropped);
+  count(csv, "compressed", c->compressed);
+  count(csv, "resumed", c->resumed);
   count(csv, "held", result->held);
   number(csv, "knee", result->knee);
 }

@@ -46,6 +46,6 @@ struct date date_of(time_t time)
 const char *kind_name(enum kind kind)
 {
   static const char *const names[] = {
-      [KIND_BINARY] = "binary", [KIND_TEXT] = "text", [KIND_CJK] = "cjk"};
+      [KIND_BINARY] = "binary", [KIND_TEXT] = "text", [KIND_CJK] = "cjk", [KIND_JSON] = "json"};
   return names[kind];
 }

@@ -109,6 +109,11 @@ static void settings(struct json *json, const struct settings *s)
   count(json, "threads", s->threads);
   count(json, "spin_us", s->spin_us);
   text(json, "cpus", s->cpus);
+  count(json, "compress", s->compress);
+  count(json, "no_takeover", s->no_takeover);
+  count(json, "tls_version", s->tls_version);
+  text(json, "ca", s->ca);
+  count(json, "resume", s->resume);
   end(json, '}');
 }
 
@@ -125,6 +130,8 @@ static void counts(struct json *json, const struct counts *c)
   count(json, "lost", c->lost);
   count(json, "failed", c->failed);
   count(json, "dropped", c->dropped);
+  count(json, "compressed", c->compressed);
+  count(json, "resumed", c->resumed);
   end(json, '}');
 }
 
@@ -249,6 +256,8 @@ void json_write(FILE *out, const struct result *result, time_t when)
   text(&json, "url", result->settings->url);
   text(&json, "mode", result->settings->mode->name);
   settings(&json, result->settings);
+  text(&json, "tls", result->tls[0] != '\0' ? result->tls : NULL);
+  text(&json, "compression", result->compression[0] != '\0' ? result->compression : NULL);
   number(&json, "seconds", result->seconds);
   counts(&json, &result->counts);
   text(&json, "operation", result->settings->mode->operations);

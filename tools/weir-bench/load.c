@@ -1,5 +1,7 @@
 /* The course of a run, on the caller's thread: threads are started and asked, phase after phase,
  * each with a deadline. */
+#include "squeezed.h"
+#include "tls.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -41,6 +43,24 @@ void load_note(struct load *load, const char *format, ...)
   pthread_mutex_unlock(&load->lock);
 }
 
+void load_agreed_tls(struct load *load, const char *version, const char *cipher)
+{
+  char *text = load->result->tls;
+  pthread_mutex_lock(&load->lock);
+  if (text[0] == '\0')
+    snprintf(text, sizeof load->result->tls, "%s %s", version, cipher);
+  pthread_mutex_unlock(&load->lock);
+}
+
+void load_agreed_compression(struct load *load, const char *parameters)
+{
+  char *text = load->result->compression;
+  pthread_mutex_lock(&load->lock);
+  if (text[0] == '\0')
+    snprintf(text, sizeof load->result->compression, "%s", parameters);
+  pthread_mutex_unlock(&load->lock);
+}
+
 void load_ask(struct load *load, void (*fn)(struct worker *worker))
 {
   unsigned asked = 0;
@@ -74,6 +94,8 @@ static void add_counts(struct counts *to, const struct counts *counts)
   to->lost += counts->lost;
   to->failed += counts->failed;
   to->dropped += counts->dropped;
+  to->compressed += counts->compressed;
+  to->resumed += counts->resumed;
 }
 
 /* Sums up what the workers showed. */
@@ -393,15 +415,39 @@ static int make_room(struct load *load)
   return -1;
 }
 
+/* Messages for the usual window are compressed before connections wait for them. */
+static bool make_messages(struct load *load)
+{
+  const struct settings *settings = load->settings;
+  bool compress = settings->compress;
+  if (payload_init(&load->payload, settings->kind, settings->size, compress) < 0)
+    return false;
+  if (compress)
+    load->squeezed[15] = squeezed_new(&load->payload, 15);
+  return !compress || load->squeezed[15] != NULL;
+}
+
+static int make_tls(struct load *load)
+{
+  const char *wrong = NULL;
+  if (load->settings->secure)
+    load->tls = tls_context_new(load->settings, &wrong);
+  if (wrong != NULL)
+    load_note(load, "%s", wrong);
+  return wrong != NULL ? -1 : 0;
+}
+
 static int run(struct load *load)
 {
   const struct settings *settings = load->settings;
   load->latency = histogram_new();
   load->result->latency = load->latency;
-  if (load->latency == NULL || payload_init(&load->payload, settings->kind, settings->size) < 0) {
+  if (load->latency == NULL || !make_messages(load)) {
     load_note(load, "out of memory");
     return -1;
   }
+  if (make_tls(load) < 0)
+    return -1;
   return make_room(load) < 0 || resolve(load) < 0 ? -1 : settings->mode->run(load);
 }
 
@@ -416,6 +462,9 @@ int load_run(const struct settings *settings, const struct watch *watch, struct 
   enter(&load, PHASE_DONE);
   free(load.shared);
   payload_fini(&load.payload);
+  for (size_t i = 0; i < sizeof load.squeezed / sizeof load.squeezed[0]; i++)
+    squeezed_free(load.squeezed[i]);
+  tls_context_free(load.tls);
   sem_destroy(&load.answered);
   pthread_mutex_destroy(&load.lock);
   return error < 0 ? -1 : 0;

@@ -16,6 +16,8 @@ extern "C" {
 
 struct worker;
 struct client;
+struct squeezed;
+struct tls_context;
 
 /* What a mode makes of its connections, all on the threads of these. */
 struct role {
@@ -52,6 +54,8 @@ struct load {
   struct result *result;
   const struct plan *plan;
   struct payload payload;
+  struct squeezed *squeezed[16]; /* by window bits; under the lock, and never changed */
+  struct tls_context *tls;       /* NULL: plain connections */
   struct sockaddr_storage address;
   socklen_t address_len;
   char host[300]; /* as the Host field has it */
@@ -59,7 +63,7 @@ struct load {
   struct worker *workers;
   unsigned worker_count;
   sem_t answered;       /* by a worker: it has done what was asked */
-  pthread_mutex_t lock; /* of the result's reasons */
+  pthread_mutex_t lock; /* of the result's reasons and of what was agreed */
 
   enum phase phase;
   uint64_t phase_ns;
@@ -89,6 +93,10 @@ void load_ask(struct load *load, void (*fn)(struct worker *worker));
 
 /* Keeps a sentence for the report. Any thread. */
 void load_note(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Keeps what the first connections agreed on. Any thread. */
+void load_agreed_tls(struct load *load, const char *version, const char *cipher);
+void load_agreed_compression(struct load *load, const char *parameters);
 
 uint64_t clock_ns(void);
 

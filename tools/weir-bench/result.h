@@ -15,6 +15,8 @@ struct counts {
   uint64_t wrong;                      /* payloads that were not what was sent */
   uint64_t lost;                       /* messages that never came, or came out of order */
   uint64_t failed;                     /* connections refused, reset, or closed by the server */
+  uint64_t compressed;                 /* messages that came compressed */
+  uint64_t resumed;                    /* connections that resumed a TLS session */
   uint64_t dropped; /* slow: stalled receivers that the server closed, which is its right */
 };
 
@@ -58,6 +60,9 @@ struct result {
   size_t step_count;
   double
       knee; /* messages a second: the most with p99 under bound and nothing left behind; 0: none */
+
+  char tls[64];         /* version and cipher; "": none was agreed */
+  char compression[80]; /* windows and takeover, in words; "": none was agreed */
 
   struct reason reasons[REASONS_MAX];
   size_t reason_count;

@@ -7,18 +7,24 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum kind { KIND_BINARY, KIND_TEXT, KIND_CJK };
+enum kind { KIND_BINARY, KIND_TEXT, KIND_CJK, KIND_JSON };
 
 struct mode; /* of modes.h */
 
 struct settings {
   const struct mode *mode;
 
-  /* ws://host:port/path */
+  /* ws://host:port/path, or wss:// */
   const char *url;
   char host[256]; /* a name or an address */
   char path[1024];
   uint16_t port;
+  bool secure;          /* wss */
+  unsigned tls_version; /* 12 or 13, that one alone; 0: either */
+  const char *ca;       /* a file of certificates; NULL: any certificate is taken */
+  bool resume;          /* TLS sessions are resumed */
+  bool compress;        /* permessage-deflate is offered, and must be agreed */
+  bool no_takeover;     /* without context takeover in either direction */
 
   unsigned connections;
   unsigned in_flight; /* messages of a connection that wait for their answers; of a broadcast, those

@@ -28,9 +28,15 @@ static void write_asked(FILE *out, const struct result *result)
   if ((s->mode->uses & MODE_STALL) != 0)
     fprintf(out, ", %s %% stalling %s", word_number(s->slow_percent).text,
             word_time(s->stall_s * 1e9).text);
-  fprintf(out, ", %u thread%s%s%s\n  %.2f s measured after %.2f s of warm-up\n\n", s->threads,
+  fprintf(out, ", %u thread%s%s%s\n  %.2f s measured after %.2f s of warm-up\n", s->threads,
           plural(s->threads), s->cpus != NULL ? " on CPU " : "", s->cpus != NULL ? s->cpus : "",
           result->seconds, s->warmup_s);
+  if (result->tls[0] != '\0')
+    fprintf(out, "  %s%s\n", result->tls,
+            s->ca != NULL ? "" : "; the server's certificate was not verified");
+  if (result->compression[0] != '\0')
+    fprintf(out, "  permessage-deflate: %s\n", result->compression);
+  fputc('\n', out);
 }
 
 static void write_traffic(FILE *out, const char *name, uint64_t messages, uint64_t bytes,
@@ -64,6 +70,11 @@ static void write_counts(FILE *out, const struct result *result)
             word_number(figures_of(result).per_second).text);
   write_traffic(out, "sent", c->messages_sent, c->bytes_sent, result->seconds);
   write_traffic(out, "received", c->messages_received, c->bytes_received, result->seconds);
+  if (c->compressed > 0)
+    fprintf(out, "  %-12s %15s  of those received\n", "compressed", word_count(c->compressed).text);
+  if (result->settings->resume)
+    fprintf(out, "  %-12s %15s  of %s connections\n", "resumed", word_count(c->resumed).text,
+            word_count(c->opened).text);
   fprintf(out, "  %-12s %15s  of %s\n", "held", word_count(result->held).text,
           word_count(asked).text);
   if (c->dropped > 0)

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *scheme(const char **rest)
+static const char *scheme(struct settings *settings, const char **rest)
 {
-  if (strncmp(*rest, "wss://", 6) == 0)
-    return "wss:// is not there yet: take ws://";
-  if (strncmp(*rest, "ws://", 5) != 0)
-    return "a URL begins with ws://";
-  *rest += 5;
+  settings->secure = strncmp(*rest, "wss://", 6) == 0;
+  if (!settings->secure && strncmp(*rest, "ws://", 5) != 0)
+    return "a URL begins with ws:// or wss://";
+  *rest += settings->secure ? 6 : 5;
   return NULL;
 }
 
@@ -47,7 +46,7 @@ static const char *host(struct settings *settings, const char **rest)
 
 static const char *port(struct settings *settings, const char *rest)
 {
-  settings->port = 80;
+  settings->port = settings->secure ? 443 : 80;
   if (rest[0] == '\0')
     return NULL;
   size_t len = strspn(rest + 1, "0123456789");
@@ -95,7 +94,7 @@ static const char *authority(struct settings *settings, const char *text, size_t
 
 const char *url_read(struct settings *settings, const char *url)
 {
-  const char *rest = url, *wrong = scheme(&rest);
+  const char *rest = url, *wrong = scheme(settings, &rest);
   if (wrong == NULL)
     wrong = characters(url);
   if (wrong != NULL)

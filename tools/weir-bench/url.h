@@ -1,4 +1,4 @@
-/* URLs of RFC 6455, section 3: ws://host[:port][/path[?query]]. */
+/* URLs of RFC 6455, section 3: ws://host[:port][/path[?query]], or wss://. */
 #ifndef WEIR_BENCH_URL_H
 #define WEIR_BENCH_URL_H
 
@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-/* Sets url, host, port (80 when there is none) and path (with its query; "/" when there is none).
- * Returns NULL, or what is wrong with the URL, as a clause. */
+/* Sets url, secure, host, port (80 or 443 when there is none) and path (with its query; "/" when
+ * there is none). Returns NULL, or what is wrong with the URL, as a clause. */
 const char *url_read(struct settings *settings, const char *url);
 
 #ifdef __cplusplus

@@ -1,6 +1,8 @@
 #include "worker.h"
 
 #include "cpus.h"
+#include "deflated.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -217,7 +219,9 @@ void worker_fini(struct worker *worker)
     pthread_join(worker->thread, NULL);
   close_loop(worker);
   for (unsigned i = 0; i < worker->count && worker->clients != NULL; i++)
-    free(worker->clients[i].head);
+    client_free(&worker->clients[i]);
+  tls_wire_free(worker->wire);
+  inflater_free(worker->inflater);
   free(worker->clients);
   free(worker->stamps);
   free(worker->out);

@@ -19,6 +19,9 @@ enum {
   CLOSE_TIMEOUT_MS = 5 * 1000  /* closing handshake */
 };
 
+struct inflater;
+struct tls_wire;
+
 /* An open loop on this thread: its members take turns. */
 struct pace {
   struct schedule schedule;
@@ -71,6 +74,8 @@ struct worker {
   uint64_t *stamps; /* of all clients */
   uint64_t stamp_mask;
   unsigned char *out;
+  struct tls_wire *wire;       /* made with the first connection that needs it, as this: */
+  struct inflater *inflater;   /* or NULL */
   struct weir__interrupt told; /* by another worker; the mode sets what it does */
 };
 
