@@ -211,15 +211,17 @@ void deflated_take(struct client *client, const struct weir__event *event)
 {
   struct deflated *deflated = client->deflated;
   const unsigned char *data = event->data;
-  size_t len = event->len;
+  size_t len = event->len, most = 2 * client->worker->load->payload.size + SLACK;
   if (event->first) {
     deflated->held_len = 0;
     deflated->flooded = false;
   }
   if (!event->first || !event->last) {
-    hold(deflated, event, 2 * client->worker->load->payload.size + SLACK);
+    hold(deflated, event, most);
     data = deflated->held;
     len = deflated->held_len;
+  } else if (len > most) {
+    deflated->flooded = true;
   }
   if (!event->last)
     return;

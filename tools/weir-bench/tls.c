@@ -324,6 +324,15 @@ static bool name_server(SSL *ssl, const struct settings *settings)
          (settings->ca == NULL || SSL_set1_host(ssl, settings->host) == 1);
 }
 
+/* A copy, as OpenSSL lets no session of TLS 1.3 be resumed twice. */
+static void resume(SSL *ssl, SSL_SESSION *session)
+{
+  SSL_SESSION *copy = session != NULL ? SSL_SESSION_dup(session) : NULL;
+  if (copy != NULL)
+    SSL_set_session(ssl, copy);
+  SSL_SESSION_free(copy);
+}
+
 static bool set_up(struct client *client, struct tls *tls)
 {
   const struct tls_context *context = client->worker->load->tls;
@@ -338,8 +347,7 @@ static bool set_up(struct client *client, struct tls *tls)
   SSL_set_bio(tls->ssl, bio, bio);
   SSL_set_app_data(tls->ssl, client);
   SSL_set_connect_state(tls->ssl);
-  if (client->worker->wire->session != NULL)
-    SSL_set_session(tls->ssl, client->worker->wire->session);
+  resume(tls->ssl, client->worker->wire->session);
   return name_server(tls->ssl, context->settings);
 }
 
