@@ -15,15 +15,15 @@ namespace support
 
 struct tls_peer_options {
   int min_version = 0, max_version = 0; /* TLS1_2_VERSION, TLS1_3_VERSION; 0: whatever goes */
-  std::string server_name;              /* SNI, and what a trusted certificate must be for */
-  std::vector<std::string> alpn;
-  std::string trust_file;           /* PEM; "": whatever certificate comes is taken */
-  std::string certificate_file;     /* PEM, the client's own with its chain; "": none */
-  std::string key_file;             /* "": it stands in certificate_file */
-  std::string ciphers;              /* OpenSSL's list for TLS 1.2 */
-  std::string cipher_suites;        /* and for TLS 1.3 */
-  SSL_SESSION *session = nullptr;   /* to be resumed; the caller's own reference */
-  bool allow_renegotiation = false; /* this side may begin one (TLS 1.2) */
+  std::string server_name = {};         /* SNI, and what a trusted certificate must be for */
+  std::vector<std::string> alpn = {};
+  std::string trust_file = {};       /* PEM; "": whatever certificate comes is taken */
+  std::string certificate_file = {}; /* PEM, the client's own with its chain; "": none */
+  std::string key_file = {};         /* "": it stands in certificate_file */
+  std::string ciphers = {};          /* OpenSSL's list for TLS 1.2 */
+  std::string cipher_suites = {};    /* and for TLS 1.3 */
+  SSL_SESSION *session = nullptr;    /* to be resumed; the caller's own reference */
+  bool allow_renegotiation = false;  /* this side may begin one (TLS 1.2) */
 };
 
 class tls_peer
