@@ -136,7 +136,7 @@ private:
 
   bool drain(weir__input &input, benchmark::State &state)
   {
-    const weir__parser_limits limits = {1 << 20, 1024};
+    const weir__parser_limits limits = {1 << 20, 1 << 20, 1024};
     weir__event event;
     int kind;
     do {

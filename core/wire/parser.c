@@ -59,6 +59,14 @@ static bool too_many_fragments(const struct weir__parser *parser,
   return parser->fragments >= limits->max_fragments && limits->max_fragments != UINT32_MAX;
 }
 
+/* The bytes that the message of a data frame may have in all. */
+static uint64_t most_bytes(const struct weir__parser *parser,
+                           const struct weir__parser_limits *limits, uint8_t first)
+{
+  bool compressed = (first & WEIR__RSV1) != 0 || (parser->bits & COMPRESSED) != 0;
+  return compressed ? limits->max_compressed_bytes : limits->max_message_bytes;
+}
+
 /* Judges the header at data, as far as have bytes of it allow. Returns its size when it is there, 0
  * when more of it is due, or an error. */
 static int judge_header(const struct weir__parser *parser, const struct weir__parser_limits *limits,
@@ -77,7 +85,7 @@ static int judge_header(const struct weir__parser *parser, const struct weir__pa
   if (!(header->first & WEIR__CONTROL)) {
     if (too_many_fragments(parser, limits))
       return refuse(&event->reason, WEIR__CLOSE_POLICY, "message has too many fragments");
-    if (header->length > limits->max_message_bytes - parser->message_bytes)
+    if (header->length > most_bytes(parser, limits, header->first) - parser->message_bytes)
       return refuse(&event->reason, WEIR__CLOSE_TOO_BIG, "message is too big");
   }
   return (size_t)size <= have ? size : 0;

@@ -15,7 +15,9 @@ extern "C" {
 enum { WEIR__PARSER_SLACK = 16 };
 
 struct weir__parser_limits {
-  uint64_t max_message_bytes; /* sum over a message's fragments; UINT64_MAX: unlimited */
+  uint64_t max_message_bytes;    /* sum over a message's fragments; UINT64_MAX: unlimited */
+  uint64_t max_compressed_bytes; /* the same of a message with RSV1, as it stands on the wire: what
+                                    cannot be compressed becomes longer */
   uint32_t
       max_fragments; /* frames of a message, empty ones too; at least 1; UINT32_MAX: unlimited */
 };

@@ -1,14 +1,27 @@
-/* Compressed messages to handlers (RFC 7692 section 7.2.2). A message that came whole and refers to
- * none before it is inflated at once by libdeflate; every other one by the connection's stream, in
- * pieces of 16 KiB, each of which is judged before the next is made. */
+/* Compressed messages to handlers (RFC 7692 section 7.2.2), in pieces of at most 16 KiB, each of
+ * which is judged before the next is made. One that came whole and refers to none before it is
+ * inflated by the loop's stream and leaves nothing behind; every other one by its connection's. */
 #include "ws/conn_deflate.h"
 
 #include "wire/close.h"
 #include "ws/conn_out.h"
 
-enum {
-  AT_ONCE_BYTES = 64 << 10, /* of room for a message that is inflated at once */
-  PIECE_BYTES = 16 << 10    /* of room for a piece of any other */
+enum { PIECE_BYTES = 16 << 10 };
+
+/* What comes of an event. */
+struct inflation {
+  const struct weir__event *event;
+  struct weir__inflate *stream;
+  struct weir__inflating *message;
+  struct weir__context *context; /* NULL: the stream is the loop's */
+  struct weir__bytes_in in;
+};
+
+/* A piece that was made. */
+struct piece {
+  unsigned char *data;
+  size_t len;
+  bool first, last;
 };
 
 static void fail(struct weir_conn *c, int code, const char *reason)
@@ -29,126 +42,92 @@ static bool is_text(struct weir_conn *c, struct weir__utf8 *utf8, const unsigned
   return false;
 }
 
-static void hand_out(struct weir_conn *c, const struct weir_message *message)
-{
-  if (message->last)
-    weir__count(&c->shard->counters.messages_inflated, 1);
-  weir__conn_deliver(c, weir__conn_route(c), message);
-}
-
-/* Inflates a whole message at once; false when that is not the way. */
-static bool take_at_once(struct weir_conn *c, const struct weir__event *event)
-{
-  struct weir__pool *pool = weir__conn_pool(c);
-  struct libdeflate_decompressor *decompressor = weir__decompressor_of(c->shard);
-  size_t most = weir__conn_route(c)->limits.max_message_bytes, got, made;
-  unsigned char *out = weir__pool_get(pool, AT_ONCE_BYTES, &got);
-  bool done =
-      out != NULL && decompressor != NULL &&
-      weir__inflate_whole(decompressor, event->data, event->len, out, AT_ONCE_BYTES, &made) &&
-      made <= most;
-  if (done) {
-    struct weir__utf8 utf8 = {0};
-    const struct weir_message message = {
-        .data = out, .len = made, .opcode = event->opcode, .first = 1, .last = 1};
-    if (event->opcode != WEIR__TEXT || is_text(c, &utf8, out, made, true))
-      hand_out(c, &message);
-  }
-  weir__pool_put(pool, out, got);
-  return done;
-}
-
-/* What a message in pieces has come to. */
-struct piece {
-  const struct weir__event *event;
-  unsigned char *data;
-  size_t len;
-  bool first, last;
-};
-
-/* Keeps or hands out a piece that was made. */
-static void give(struct weir_conn *c, const struct piece *piece)
+/* Keeps or hands out a piece. */
+static void give(struct weir_conn *c, uint8_t opcode, const struct piece *piece)
 {
   const struct weir__route *route = weir__conn_route(c);
-  uint8_t opcode = piece->event->opcode;
-  struct weir_message message = {.data = piece->data,
-                                 .len = piece->len,
-                                 .opcode = opcode,
-                                 .first = piece->first,
-                                 .last = piece->last};
-  if (route->handlers.on_fragment != NULL || (piece->first && piece->last)) {
-    hand_out(c, &message);
-    return;
-  }
+  const struct weir_message message = {.data = piece->data,
+                                       .len = piece->len,
+                                       .opcode = opcode,
+                                       .first = piece->first,
+                                       .last = piece->last};
   const struct weir__event made = {.data = piece->data, .len = piece->len};
-  if (weir__conn_assemble(c, &made) != 0) {
-    weir__conn_no_memory(c);
-  } else if (piece->last) {
+  if (piece->last)
     weir__count(&c->shard->counters.messages_inflated, 1);
+  if (route->handlers.on_fragment != NULL || (piece->first && piece->last))
+    weir__conn_deliver(c, route, &message);
+  else if (weir__conn_assemble(c, &made) != 0)
+    weir__conn_no_memory(c);
+  else if (piece->last)
     weir__conn_deliver_assembled(c, route, opcode);
-  }
 }
 
-/* Judges what was made; whether to go on. */
-static bool judge(struct weir_conn *c, struct weir__context *context, const struct piece *piece)
+/* Whether a piece may be given, or the connection was failed. */
+static bool judge(struct weir_conn *c, uint8_t opcode, struct weir__inflating *message,
+                  const struct piece *piece)
 {
-  if (piece->len > weir__conn_route(c)->limits.max_message_bytes - context->inflated) {
+  if (piece->len > weir__conn_route(c)->limits.max_message_bytes - message->made) {
     fail(c, WEIR__CLOSE_TOO_BIG, "message is too big once it is inflated");
     return false;
   }
-  context->inflated += piece->len;
-  return piece->event->opcode != WEIR__TEXT ||
-         is_text(c, &context->utf8, piece->data, piece->len, piece->last);
+  message->made += piece->len;
+  return opcode != WEIR__TEXT || is_text(c, &message->utf8, piece->data, piece->len, piece->last);
 }
 
-/* Inflates what came into a piece of room, over and over; whether the room is needed again. */
-static bool take_piece(struct weir_conn *c, struct weir__inflate *inflater,
-                       struct weir__bytes_in *in, struct piece *piece)
+/* Inflates as much as there is room for; whether that may not have been all. */
+static bool take_piece(struct weir_conn *c, struct inflation *inflation, struct piece *piece)
 {
-  struct weir__context *context = c->context;
+  struct weir__inflating *message = inflation->message;
+  uint8_t opcode = inflation->event->opcode;
+  bool last = inflation->event->last;
   const char *reason;
-  int state = weir__inflate_next(inflater, in, piece->event->last, piece->data, PIECE_BYTES,
+  int state = weir__inflate_next(inflation->stream, &inflation->in, last, piece->data, PIECE_BYTES,
                                  &piece->len, &reason);
   if (state < 0) {
     weir__conn_fail(c, state, reason);
     return false;
   }
-  piece->first = !context->begun;
-  piece->last = state == WEIR__INFLATE_DONE && piece->event->last;
-  if (!judge(c, context, piece))
+  piece->first = !message->begun;
+  piece->last = last && state == WEIR__INFLATE_DONE;
+  if ((piece->len == 0 && !piece->last) || !judge(c, opcode, message, piece))
     return false;
-  if (piece->last)
-    weir__context_rest(c, context);
-  else if (piece->len == 0)
-    return false;
-  else
-    context->begun = true;
-  give(c, piece);
+  message->begun = true;
+  if (piece->last && inflation->context != NULL)
+    weir__context_rest(c, inflation->context);
+  give(c, opcode, piece);
   return state == WEIR__INFLATE_MORE && weir__conn_is_live(c);
 }
 
-static void take_in_pieces(struct weir_conn *c, const struct weir__event *event)
+/* Inflates all that came. */
+static void run(struct weir_conn *c, struct inflation *inflation)
 {
-  struct weir__context *context = weir__context_of(c);
-  struct weir__inflate *inflater = context == NULL ? NULL : weir__context_inflater(c, context);
-  struct weir__bytes_in in = {event->data, event->len};
+  struct weir__pool *pool = weir__conn_pool(c);
   size_t got;
-  struct piece piece = {.event = event,
-                        .data = weir__pool_get(weir__conn_pool(c), PIECE_BYTES, &got)};
-  if (inflater == NULL || piece.data == NULL) {
+  struct piece piece = {.data = weir__pool_get(pool, PIECE_BYTES, &got)};
+  if (inflation->stream == NULL || piece.data == NULL) {
     weir__conn_no_memory(c);
   } else {
-    if (event->first)
-      weir__context_begin(context);
-    while (take_piece(c, inflater, &in, &piece))
+    while (take_piece(c, inflation, &piece))
       continue;
   }
-  weir__pool_put(weir__conn_pool(c), piece.data, got);
+  weir__pool_put(pool, piece.data, got);
 }
 
 void weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event)
 {
-  bool whole = event->first && event->last && !c->client_takeover;
-  if (!whole || !take_at_once(c, event))
-    take_in_pieces(c, event);
+  struct weir__inflating whole = {0};
+  struct inflation inflation = {.event = event, .message = &whole, .in = {event->data, event->len}};
+  if (event->first && event->last && !c->client_takeover) {
+    inflation.stream = weir__deflates_inflater(c->shard);
+  } else {
+    struct weir__context *context = weir__context_of(c);
+    if (context != NULL) {
+      if (event->first)
+        weir__context_begin(context);
+      inflation.context = context;
+      inflation.message = &context->message;
+      inflation.stream = weir__context_inflater(c, context);
+    }
+  }
+  run(c, &inflation);
 }

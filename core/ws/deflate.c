@@ -80,13 +80,13 @@ static struct weir__inflate *new_inflater(struct weir__shard *shard, uint8_t win
   return inflater;
 }
 
-static void free_inflater(struct weir__shard *shard, struct weir__context *context)
+static void free_inflater(struct weir__shard *shard, struct weir__inflate **inflater)
 {
-  if (context->inflater == NULL)
+  if (*inflater == NULL)
     return;
-  weir__inflate_fini(context->inflater);
-  weir__mem_free(&shard->loop->mem, context->inflater, sizeof *context->inflater);
-  context->inflater = NULL;
+  weir__inflate_fini(*inflater);
+  weir__mem_free(&shard->loop->mem, *inflater, sizeof **inflater);
+  *inflater = NULL;
 }
 
 /* ---- idle for long enough */
@@ -135,13 +135,11 @@ static bool shed_own(struct weir__shard *shard, bool all)
       free_compressor(shard, compressor);
     left |= compressor->kind.level != 0;
   }
-  if (deflates->decompressor != NULL && (all || is_idle(shard, deflates->decompressor_used_ms))) {
-    libdeflate_free_decompressor(deflates->decompressor);
-    deflates->decompressor = NULL;
-  }
+  if (all || is_idle(shard, deflates->inflater_used_ms))
+    free_inflater(shard, &deflates->inflater);
   if (deflates->twins.frame != NULL && (all || is_idle(shard, deflates->twins.used_ms)))
     weir__twins_drop(&deflates->twins, &shard->loop->pool);
-  return left || deflates->decompressor != NULL || deflates->twins.frame != NULL;
+  return left || deflates->inflater != NULL || deflates->twins.frame != NULL;
 }
 
 static void drop_compressor(struct weir__shard *shard, struct weir__context *context)
@@ -175,7 +173,7 @@ static void hibernate(struct weir__shard *shard, struct weir__context *context)
       memcpy(window, whole, len);
     context->window = window;
     context->window_len = len;
-    free_inflater(shard, context);
+    free_inflater(shard, &context->inflater);
   }
   weir__pool_put(&shard->loop->pool, whole, got);
 }
@@ -270,13 +268,15 @@ size_t weir__deflate_alone(struct weir__shard *shard, struct weir__deflate_kind 
   return weir__deflate_message(compressor->stream, data, len, out, room, &made) == 0 ? made : 0;
 }
 
-struct libdeflate_decompressor *weir__decompressor_of(struct weir__shard *shard)
+struct weir__inflate *weir__deflates_inflater(struct weir__shard *shard)
 {
   struct weir__deflates *deflates = &shard->deflates;
-  if (deflates->decompressor == NULL && weir__deflates_watch(shard) == 0)
-    deflates->decompressor = libdeflate_alloc_decompressor();
-  deflates->decompressor_used_ms = shard->loop->now_ms;
-  return deflates->decompressor;
+  if (deflates->inflater == NULL && weir__deflates_watch(shard) == 0)
+    deflates->inflater = new_inflater(shard, 15);
+  deflates->inflater_used_ms = shard->loop->now_ms;
+  if (deflates->inflater != NULL)
+    weir__inflate_reset(deflates->inflater);
+  return deflates->inflater;
 }
 
 /* ---- a connection's */
@@ -342,9 +342,7 @@ void weir__context_forget(struct weir_conn *c)
 void weir__context_begin(struct weir__context *context)
 {
   context->inside = true;
-  context->begun = false;
-  context->utf8 = (struct weir__utf8){0};
-  context->inflated = 0;
+  context->message = (struct weir__inflating){0};
 }
 
 void weir__context_rest(struct weir_conn *c, struct weir__context *context)
@@ -352,7 +350,7 @@ void weir__context_rest(struct weir_conn *c, struct weir__context *context)
   context->inside = false;
   if (c->client_takeover)
     return;
-  free_inflater(c->shard, context);
+  free_inflater(c->shard, &context->inflater);
   drop_if_empty(context);
 }
 
@@ -363,7 +361,7 @@ void weir__context_drop(struct weir_conn *c)
     return;
   weir__list_remove(&context->link);
   drop_compressor(c->shard, context);
-  free_inflater(c->shard, context);
+  free_inflater(c->shard, &context->inflater);
   drop_window(c->shard, context);
   c->protocol = context->protocol;
   c->has_context = 0;

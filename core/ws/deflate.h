@@ -1,4 +1,4 @@
-/* What permessage-deflate holds (RFC 7692): a loop's compressors, which serve all connections
+/* What permessage-deflate holds (RFC 7692): a loop's own streams, which serve all connections
  * without context takeover; and the contexts of those that have used it. All of it is made when it
  * is needed and given back when it was idle for a second or two: our own compressors may forget at
  * any time, and of a peer's context only the bytes of its window are kept. */
@@ -21,6 +21,13 @@ struct weir_server;
 struct weir_timer;
 struct weir__shard;
 
+/* A compressed message from one piece of it to the next. */
+struct weir__inflating {
+  bool begun; /* some of it was handed out or kept */
+  struct weir__utf8 utf8;
+  size_t made; /* bytes */
+};
+
 /* What a connection holds; its protocol moves in here with it. */
 struct weir__context {
   struct weir__link link; /* of the shard's contexts, the one used last at the end */
@@ -34,10 +41,8 @@ struct weir__context {
   unsigned char *window;                   /* of an inflater that was given back; NULL: none */
   size_t window_len;
 
-  /* the message that comes in pieces */
-  bool inside, begun; /* one has begun; some of it was handed out or kept */
-  struct weir__utf8 utf8;
-  size_t inflated; /* bytes */
+  bool inside; /* a message that comes in pieces: */
+  struct weir__inflating message;
 };
 
 /* A compressor of the loop's own. */
@@ -59,8 +64,8 @@ enum {
 /* A shard's part. All zero but for contexts: nothing is held. */
 struct weir__deflates {
   struct weir__compressor compressors[WEIR__COMPRESSORS];
-  struct libdeflate_decompressor *decompressor; /* NULL: none */
-  uint64_t decompressor_used_ms;
+  struct weir__inflate *inflater; /* of messages that refer to none before; NULL: none */
+  uint64_t inflater_used_ms;
   struct weir__twins twins;
   struct weir__link contexts;
   struct weir_timer *shed; /* runs while anything is held; NULL before the first time */
@@ -78,8 +83,9 @@ int weir__deflates_watch(struct weir__shard *shard);
 size_t weir__deflate_alone(struct weir__shard *shard, struct weir__deflate_kind kind,
                            const void *data, size_t len, unsigned char *out, size_t room);
 
-/* The loop's decompressor for whole messages; NULL when there is no memory. */
-struct libdeflate_decompressor *weir__decompressor_of(struct weir__shard *shard);
+/* The loop's inflater, for a whole message that refers to none before; NULL when there is no
+ * memory. Its window is the largest: a peer with a smaller one is forgiven. */
+struct weir__inflate *weir__deflates_inflater(struct weir__shard *shard);
 
 /* A connection's context, made where there is none, and marked as used; NULL when there is no
  * memory. */

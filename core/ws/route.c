@@ -109,6 +109,13 @@ static int insert(struct weir_server *server, struct weir__route *route)
   return 0;
 }
 
+/* Noise that is stored in blocks as small as a compressor makes them, and no more. */
+static uint64_t compressed_bytes(uint64_t message)
+{
+  uint64_t more = message / 1024 + 64;
+  return message > UINT64_MAX - more ? UINT64_MAX : message + more;
+}
+
 static uint32_t up_to_32_bits(size_t value)
 {
   return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
@@ -141,6 +148,7 @@ static int fill(const struct weir__sys *sys, struct weir__route *out, const char
   out->handlers = in->handlers;
   out->user_bytes = (in->user_bytes + 15) / 16 * 16;
   out->limits.max_message_bytes = out->options.max_message_bytes;
+  out->limits.max_compressed_bytes = compressed_bytes(out->limits.max_message_bytes);
   out->limits.max_fragments = up_to_32_bits(out->options.max_fragments);
   out->reply_bytes = reply_bytes(out->options.max_queued_bytes);
   out->compress_from = WEIR__AT_ONCE_BYTES;

@@ -15,7 +15,7 @@ naive::settings settings_of(unsigned int byte)
   const std::uint32_t fragments[] = {UINT32_MAX, 4, 2, 1};
   naive::settings with;
   with.reserved = byte & (WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3);
-  with.limits = {bytes[byte & 3], fragments[byte >> 2 & 3]};
+  with.limits = {bytes[byte & 3], bytes[byte & 3] / 2 + 3, fragments[byte >> 2 & 3]};
   return with;
 }
 

@@ -34,7 +34,7 @@ struct outcome {
 
 struct settings {
   std::uint8_t reserved = WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3;
-  weir__parser_limits limits = {UINT64_MAX, UINT32_MAX};
+  weir__parser_limits limits = {UINT64_MAX, UINT64_MAX, UINT32_MAX};
 };
 
 // Whether some code point's UTF-8 begins with these bytes: fills up what is missing with the least
@@ -130,7 +130,7 @@ private:
       return fail(1002);
     if (!extended(length))
       return false;
-    if (!control && !within_limits(length))
+    if (!control && !within_limits(length, message_ ? compressed_ : rsv1))
       return false;
 
     std::string key;
@@ -165,12 +165,14 @@ private:
     return true;
   }
 
-  bool within_limits(std::uint64_t length)
+  bool within_limits(std::uint64_t length, bool compressed)
   {
     if (with_.limits.max_fragments != UINT32_MAX && fragments_ + 1 > with_.limits.max_fragments)
       return fail(1008);
     using wide = unsigned __int128;
-    if (wide{bytes_} + length > with_.limits.max_message_bytes)
+    const weir__parser_limits &limits = with_.limits;
+    if (wide{bytes_} + length >
+        (compressed ? limits.max_compressed_bytes : limits.max_message_bytes))
       return fail(1009);
     return true;
   }

@@ -254,6 +254,40 @@ TEST_F(Compression, WrongDataFailsTheConnection)
   EXPECT_TRUE(received.size() == 2);
 }
 
+TEST_F(Compression, WhatDoesNotCompressMayBeLongerOnTheWireThanAMessageMayBe)
+{
+  weir_route_options options = {};
+  options.max_message_bytes = 100000;
+  start(WEIR_COMPRESSION_SHARED, options);
+  client c = join();
+  for (int level : {0, 1, 9}) {
+    std::string payload = noise(100000), wire = deflater(15, false, level).message(payload);
+    EXPECT_GT(wire.size(), payload.size());
+    c.at->send(masked(fin | binary | rsv1, wire));
+    expect_echo(c, payload, false);
+  }
+  c.at->send(masked(fin | binary, noise(100001)));
+  EXPECT_EQ(on_stage.next(*c.at).code(), 1009);
+  client d = join();
+  std::string blocks; // that say nothing, and more and more of them
+  for (int i = 0; i < 20200; i++)
+    blocks += std::string("\0\0\0\xff\xff", 5);
+  d.at->send(masked(fin | binary | rsv1, blocks));
+  EXPECT_EQ(on_stage.next(*d.at).code(), 1009);
+}
+
+TEST_F(Compression, NothingOfAnotherConnectionsMessageCanBeReached)
+{
+  start(WEIR_COMPRESSION_SHARED);
+  client first = join(), second = join();
+  first.say(json(3000));
+  expect_echo(first, json(3000));
+  bit_writer behind; // a fixed block that begins with a match of what came before
+  behind.block(false, 1).match_258(16, 0, 7).symbol(256);
+  second.at->send(masked(fin | binary | rsv1, behind.stored("").str().substr(0)));
+  EXPECT_EQ(on_stage.next(*second.at).code(), 1007);
+}
+
 TEST_F(Compression, ABroadcastIsCompressedOnceForEachKindOfReceiver)
 {
   on_stage.on.message = [this](weir_conn *, const weir_message *m) {

@@ -96,6 +96,8 @@ public:
     if (one_in(3))
       with.limits.max_message_bytes = below(400);
     if (one_in(3))
+      with.limits.max_compressed_bytes = below(400);
+    if (one_in(3))
       with.limits.max_fragments = 1 + below(4);
     return with;
   }
@@ -241,10 +243,10 @@ std::string header(int first, int second, const std::string &length = "",
 
 naive::settings limited(std::uint64_t bytes, std::uint32_t fragments = UINT32_MAX)
 {
-  return {ALL_RESERVED, {bytes, fragments}};
+  return {ALL_RESERVED, {bytes, bytes, fragments}};
 }
 
-const naive::settings COMPRESSION = {RSV1_CLAIMED, {UINT64_MAX, UINT32_MAX}};
+const naive::settings COMPRESSION = {RSV1_CLAIMED, {UINT64_MAX, UINT64_MAX, UINT32_MAX}};
 
 std::vector<row> framing_rows()
 {
@@ -424,7 +426,7 @@ TEST(Parser, JudgesTheFirstTwoBytesAsSoonAsTheyAreThere)
   for (std::uint8_t reserved : {ALL_RESERVED, RSV1_CLAIMED})
     for (bool open : {false, true})
       for (unsigned int word = 0; word < 65536; word++) {
-        naive::feeder feeder({reserved, {UINT64_MAX, UINT32_MAX}});
+        naive::feeder feeder({reserved, {UINT64_MAX, UINT64_MAX, UINT32_MAX}});
         if (open) {
           ASSERT_TRUE(feeder.feed(masked(BINARY, "begun")));
         }
@@ -551,7 +553,7 @@ TEST(Parser, ReadsNothingFromAnEmptyInput)
 {
   weir__parser parser;
   weir__parser_init(&parser, ALL_RESERVED);
-  const weir__parser_limits limits = {1, 1};
+  const weir__parser_limits limits = {1, 1, 1};
   unsigned char slack[WEIR__PARSER_SLACK];
   std::memset(slack, 0xFF, sizeof slack); // would be an error, were it read as input
   weir__input input = {slack, slack};
@@ -568,7 +570,7 @@ TEST(Parser, LeavesTheBytesBehindAFrameAlone)
   auto *data = reinterpret_cast<unsigned char *>(memory.data());
   weir__parser parser;
   weir__parser_init(&parser, ALL_RESERVED);
-  const weir__parser_limits limits = {100, 1};
+  const weir__parser_limits limits = {100, 100, 1};
   weir__input input = {data, data + stream.size()};
   weir__event event;
   ASSERT_EQ(weir__parser_next(&parser, &limits, &input, &event), WEIR__EVENT_DATA);
