@@ -48,6 +48,7 @@ static void usage(FILE *out, const struct table *table)
     show(out, f->name, "", f->help);
   for (const struct word *w = table->words; w->name != NULL; w++)
     show(out, w->name, w->unit, w->help);
+  show(out, "tls-more", "FILE", "a further certificate with its key, by name; up to 16 times");
   for (const struct argument *a = table->arguments; a->name != NULL; a++)
     show(out, a->name, a->unit, a->help);
 }
@@ -111,6 +112,18 @@ static bool take_word(const struct word *w, const char *name, const char *value)
   return true;
 }
 
+static bool take_identity(struct settings *s, const char *name, const char *value)
+{
+  if (strcmp(name, "tls-more") != 0)
+    return false;
+  if (value == NULL)
+    wrong("a value is missing", name);
+  if (s->tls_more_count == sizeof s->tls_more / sizeof *s->tls_more)
+    wrong("too many", name);
+  s->tls_more[s->tls_more_count++].certificate_file = value;
+  return true;
+}
+
 static bool take_flag(const struct flag *f, const char *name)
 {
   while (f->name != NULL && strcmp(f->name, name) != 0)
@@ -133,7 +146,8 @@ static int take(struct settings *s, const struct table *table, const char *word,
   }
   if (take_flag(table->flags, name))
     return 1;
-  if (take_number(table->arguments, name, value) || take_word(table->words, name, value))
+  if (take_number(table->arguments, name, value) || take_word(table->words, name, value) ||
+      take_identity(s, name, value))
     return 2;
   if (strcmp(name, "mode") != 0)
     wrong("no such option", word);
@@ -147,8 +161,9 @@ static void check_tls(const struct settings *s)
 {
   if ((s->tls_cert == NULL) != (s->tls_key == NULL))
     wrong("--tls-cert and --tls-key go together", s->tls_cert == NULL ? "tls-key" : "tls-cert");
-  if (s->tls_client_ca != NULL && s->tls_cert == NULL)
-    wrong("only with --tls-cert and --tls-key", "tls-client-ca");
+  if (s->tls_cert == NULL && (s->tls_client_ca != NULL || s->tls_more_count > 0))
+    wrong("only with --tls-cert and --tls-key",
+          s->tls_client_ca != NULL ? "tls-client-ca" : "tls-more");
 }
 
 void read_arguments(struct settings *s, int argc, char **argv)

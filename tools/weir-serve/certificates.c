@@ -39,6 +39,8 @@ struct weir_tls *certificates_start(const struct settings *settings)
   const struct weir_tls_options options = {
       .size = sizeof options,
       .identity = {settings->tls_cert, settings->tls_key},
+      .more = settings->tls_more,
+      .more_count = settings->tls_more_count,
       .client_ca_file = settings->tls_client_ca,
   };
   struct weir_tls_error error;

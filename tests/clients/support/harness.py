@@ -4,15 +4,18 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("WEIR_BUILD", os.path.join(HERE, "../../../build"))
 DEADLINE_S = 20
 STOP_S = 10
-LISTENING = re.compile(r"listening on \w+://[\w.]+:(\d+)/?\n")
+LISTENING = re.compile(r"listening on (\w+)://[\w.]+:(\d+)/?\n")
 
 
 class Server:
@@ -30,11 +33,12 @@ class Server:
         if match is None:
             server.child.kill()
             raise AssertionError(f"the first line of {name}: {first!r}")
-        server.port = int(match[1])
+        server.scheme, server.port = match[1], int(match[2])
         return server
 
     def url(self, path="/", host="127.0.0.1"):
-        return f"ws://{host}:{self.port}{path}"
+        scheme = "wss" if self.scheme == "wss" else "ws"
+        return f"{scheme}://{host}:{self.port}{path}"
 
     async def line(self):
         """The next line of its standard output, without white space at its end."""
@@ -55,8 +59,32 @@ class Server:
         assert status == 0, f"exit status {status}: {errors.decode()}"
 
 
+class Certificates:
+    """The files that certificates.sh makes, in a directory that goes with the check."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        subprocess.run([f"{HERE}/certificates.sh", directory], check=True)
+        self.install("server1")
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def install(self, name):
+        """Puts a server's certificate where the server reads it."""
+        for kind in ("pem", "key"):
+            shutil.copy(self.path(f"{name}.{kind}"), self.path("next"))
+            os.replace(self.path("next"), self.path(f"server.{kind}"))
+
+    def options(self):
+        return ["--tls-cert", self.path("server.pem"), "--tls-key", self.path("server.key")]
+
+
 class Scope(contextlib.AsyncExitStack):
     """What one check has started; the last started ends first."""
+
+    def certificates(self):
+        return Certificates(self.enter_context(tempfile.TemporaryDirectory(prefix="weir-")))
 
     async def serve(self, name, *options):
         server = await Server.start(name, *options)
