@@ -68,32 +68,54 @@ struct weir__deflate_kind weir__conn_deflate_kind(const struct weir_conn *c, siz
   };
 }
 
+/* Sends what came of a message, or the message itself where that is 0 bytes. What the peer does not
+ * get as it was compressed must not be referred to. */
+static int send_made(struct weir_conn *c, uint8_t opcode, struct iovec message, struct iovec made)
+{
+  bool worth = made.iov_len > 0;
+  struct iovec bytes = worth ? made : message;
+  uint8_t first = (uint8_t)(WEIR__FIN | (worth ? WEIR__RSV1 : 0) | opcode);
+  int error = weir__conn_send_encoded(c, first, bytes.iov_base, bytes.iov_len);
+  if (!worth || error != 0)
+    weir__context_forget(c);
+  else
+    weir__count(&c->shard->counters.messages_compressed, 1);
+  return error;
+}
+
 /* Compresses with the connection's own compressor where it has one. Returns how many bytes that
  * made; 0 when they do not fit. */
-static size_t make_smaller(struct weir_conn *c, const void *data, size_t len, unsigned char *out,
-                           size_t room)
+static size_t make_smaller(struct weir_conn *c, struct weir__deflate_stream *own, const void *data,
+                           size_t len, unsigned char *out, size_t room)
 {
-  struct weir__deflate_stream *own = weir__context_compressor(c);
   size_t made;
   if (own == NULL)
     return weir__deflate_alone(c->shard, weir__conn_deflate_kind(c, len), data, len, out, room);
   return weir__deflate_message(own, data, len, out, room, &made) == 0 ? made : 0;
 }
 
-/* A message that the peer does not get as it was compressed must not be referred to. */
+/* To a connection whose handler does not run: perhaps one of many that get it. */
+static int send_to_other(struct weir_conn *c, uint8_t opcode, struct iovec message)
+{
+  const unsigned char *out = NULL;
+  struct weir__deflate_kind kind = weir__conn_deflate_kind(c, message.iov_len);
+  size_t made = weir__deflate_again(c->shard, kind, message.iov_base, message.iov_len, &out);
+  return send_made(c, opcode, message, (struct iovec){(void *)(uintptr_t)out, made});
+}
+
 int weir__conn_send_compressed(struct weir_conn *c, uint8_t opcode, const void *data, size_t len)
 {
+  const struct iovec message = {(void *)(uintptr_t)data, len};
+  struct weir__deflate_stream *own = weir__context_compressor(c);
+  bool other = weir__conn_loop(c)->current != &c->stream.source;
+  if (own == NULL && other && len <= WEIR__COMPRESSED_MAX)
+    return send_to_other(c, opcode, message);
   struct weir__pool *pool = weir__conn_pool(c);
   size_t got, made = 0;
   unsigned char *out = weir__pool_get(pool, len, &got);
   if (out != NULL)
-    made = make_smaller(c, data, len, out, len - 1);
-  int error = made > 0 ? weir__conn_send_encoded(c, WEIR__FIN | WEIR__RSV1 | opcode, out, made)
-                       : weir__conn_send_encoded(c, WEIR__FIN | opcode, data, len);
-  if (made == 0 || error != 0)
-    weir__context_forget(c);
-  else
-    weir__count(&c->shard->counters.messages_compressed, 1);
+    made = make_smaller(c, own, data, len, out, len - 1);
+  int error = send_made(c, opcode, message, (struct iovec){out, made});
   weir__pool_put(pool, out, got);
   return error;
 }

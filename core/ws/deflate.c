@@ -124,6 +124,13 @@ static void free_compressor(struct weir__shard *shard, struct weir__compressor *
   compressor->kind.level = 0;
 }
 
+static void drop_last(struct weir__shard *shard)
+{
+  struct weir__compressed *last = &shard->deflates.last;
+  weir__pool_put(&shard->loop->pool, last->block, last->size);
+  *last = (struct weir__compressed){0};
+}
+
 /* Gives back what the loop's own have not used lately, or all of it; whether anything is left. */
 static bool shed_own(struct weir__shard *shard, bool all)
 {
@@ -135,11 +142,14 @@ static bool shed_own(struct weir__shard *shard, bool all)
       free_compressor(shard, compressor);
     left |= compressor->kind.level != 0;
   }
+  if (all || is_idle(shard, deflates->last.used_ms))
+    drop_last(shard);
   if (all || is_idle(shard, deflates->inflater_used_ms))
     free_inflater(shard, &deflates->inflater);
   if (deflates->twins.frame != NULL && (all || is_idle(shard, deflates->twins.used_ms)))
     weir__twins_drop(&deflates->twins, &shard->loop->pool);
-  return left || deflates->inflater != NULL || deflates->twins.frame != NULL;
+  return left || deflates->last.block != NULL || deflates->inflater != NULL ||
+         deflates->twins.frame != NULL;
 }
 
 static void drop_compressor(struct weir__shard *shard, struct weir__context *context)
@@ -266,6 +276,38 @@ size_t weir__deflate_alone(struct weir__shard *shard, struct weir__deflate_kind 
     return weir__deflate_whole(compressor->whole, data, len, out, room, &made) == 0 ? made : 0;
   weir__deflate_reset(compressor->stream);
   return weir__deflate_message(compressor->stream, data, len, out, room, &made) == 0 ? made : 0;
+}
+
+/* Sees to a block for the data and what it may become. */
+static bool reserve_last(struct weir__shard *shard, size_t len)
+{
+  struct weir__compressed *last = &shard->deflates.last;
+  last->data = NULL;
+  if (last->size >= 2 * len)
+    return true;
+  drop_last(shard);
+  last->block = weir__pool_get(&shard->loop->pool, 2 * len, &last->size);
+  return last->block != NULL && weir__deflates_watch(shard) == 0;
+}
+
+size_t weir__deflate_again(struct weir__shard *shard, struct weir__deflate_kind kind,
+                           const void *data, size_t len, const unsigned char **out)
+{
+  struct weir__compressed *last = &shard->deflates.last;
+  bool same = last->data == data && last->len == len && same_kind(last->kind, kind) &&
+              memcmp(last->block, data, len) == 0;
+  if (!same) {
+    if (!reserve_last(shard, len))
+      return 0;
+    memcpy(last->block, data, len);
+    last->data = data;
+    last->kind = kind;
+    last->len = len;
+    last->made = weir__deflate_alone(shard, kind, last->block, len, last->block + len, len - 1);
+  }
+  last->used_ms = shard->loop->now_ms;
+  *out = last->block + len;
+  return last->made;
 }
 
 struct weir__inflate *weir__deflates_inflater(struct weir__shard *shard)

@@ -56,9 +56,21 @@ struct weir__compressor {
   };
 };
 
+/* Lent data that was compressed for somebody last, and what came of it: a loop over all clients
+ * sends it again and again. */
+struct weir__compressed {
+  const void *data; /* what was lent; only compared. NULL: nothing */
+  struct weir__deflate_kind kind;
+  size_t len, made;
+  uint64_t used_ms;
+  unsigned char *block; /* a copy of the data, then what was made of it; from the pool */
+  size_t size;
+};
+
 enum {
-  WEIR__COMPRESSORS = 4,       /* a loop's own, of different windows and levels */
-  WEIR__DEFLATE_SHED_MS = 1000 /* between two looks at what is idle */
+  WEIR__COMPRESSED_MAX = 64 << 10, /* bytes of such data */
+  WEIR__COMPRESSORS = 4,           /* a loop's own, of different windows and levels */
+  WEIR__DEFLATE_SHED_MS = 1000     /* between two looks at what is idle */
 };
 
 /* A shard's part. All zero but for contexts: nothing is held. */
@@ -66,6 +78,7 @@ struct weir__deflates {
   struct weir__compressor compressors[WEIR__COMPRESSORS];
   struct weir__inflate *inflater; /* of messages that refer to none before; NULL: none */
   uint64_t inflater_used_ms;
+  struct weir__compressed last;
   struct weir__twins twins;
   struct weir__link contexts;
   struct weir_timer *shed; /* runs while anything is held; NULL before the first time */
@@ -82,6 +95,11 @@ int weir__deflates_watch(struct weir__shard *shard);
  * 0 when they do not fit or there is no memory. */
 size_t weir__deflate_alone(struct weir__shard *shard, struct weir__deflate_kind kind,
                            const void *data, size_t len, unsigned char *out, size_t room);
+
+/* The same of data that may have been compressed last already, into a block that stands until the
+ * next call; *out is where. */
+size_t weir__deflate_again(struct weir__shard *shard, struct weir__deflate_kind kind,
+                           const void *data, size_t len, const unsigned char **out);
 
 /* The loop's inflater, for a whole message that refers to none before; NULL when there is no
  * memory. Its window is the largest: a peer with a smaller one is forgiven. */

@@ -316,6 +316,37 @@ TEST_F(Compression, ABroadcastIsCompressedOnceForEachKindOfReceiver)
   EXPECT_EQ(on_stage.counters().messages_compressed, 9 * 16u);
 }
 
+TEST_F(Compression, ALoopOfSendsOverAllClientsSendsWhatStandsInTheBufferThen)
+{
+  std::vector<weir_conn *> all;
+  on_stage.on.open = [&](weir_conn *conn) { all.push_back(conn); };
+  on_stage.on.message = [&](weir_conn *, const weir_message *m) {
+    std::string buffer(static_cast<const char *>(m->data), m->len);
+    for (size_t i = 0; i < all.size(); i++) {
+      buffer[100] = i < 6 ? 'a' : 'b';
+      EXPECT_EQ(
+          weir_conn_send(all[i], i == 3 ? WEIR_BINARY : WEIR_TEXT, buffer.data(), buffer.size()),
+          0);
+    }
+  };
+  start(WEIR_COMPRESSION_DEDICATED);
+  std::vector<client> clients;
+  for (int i = 0; i < 12; i++)
+    clients.push_back(join(i % 4 == 1   ? "x-unknown"
+                           : i % 4 == 2 ? "permessage-deflate"
+                                        : "permessage-deflate; server_no_context_takeover"));
+  for (size_t len : {1500, 9000, 70000}) {
+    for (int round = 0; round < 3; round++) {
+      std::string said = json(len, round);
+      clients[0].say(said);
+      for (size_t i = 0; i < clients.size(); i++) {
+        said[100] = i < 6 ? 'a' : 'b';
+        expect_echo(clients[i], said, i % 4 != 1);
+      }
+    }
+  }
+}
+
 TEST_F(Compression, NothingRefersToWhatATwinHasDisplaced)
 {
   bool twin = false;
