@@ -46,9 +46,11 @@ struct app {
         s.due.push_back(m);
   }
 
+  // Of a message's opcode, AS_IT_IS included.
   static struct weir_frame *frame_of(const message &m)
   {
     struct weir_frame *frame = nullptr;
+    static_assert(WEIR_TEXT_UNCOMPRESSED == (WEIR_TEXT | AS_IT_IS));
     weir_frame_new(&frame, static_cast<enum weir_opcode>(m.opcode), m.payload.data(),
                    m.payload.size());
     return frame;
@@ -117,7 +119,7 @@ struct app {
     size_t n = s.home->k.roll.below(m.payload.size() - 1);
     int result =
         weir_conn_send_begin(s.conn, static_cast<enum weir_opcode>(m.opcode), m.payload.data(), n);
-    sent(s, m, result);
+    sent(s, as_it_is(m), result);
     if (result != 0)
       return;
     s.begun = {m.opcode, m.payload.substr(n)};
@@ -192,6 +194,28 @@ struct app {
     message m;
   };
 
+  // The same to each of all that are open, by a loop of sends.
+  static void send_to_each(session &s, const message &m)
+  {
+    for (session &other : s.home->sessions)
+      if (other.open && !other.closed)
+        echo(other, m);
+  }
+
+  static void send_shared(session &s, const message &m)
+  {
+    struct weir_frame *frame = frame_of(m);
+    if (frame == nullptr)
+      return;
+    sent(s, m, weir_conn_send_frame(s.conn, frame));
+    weir_frame_unref(frame);
+  }
+
+  static message as_it_is(const message &m)
+  {
+    return {m.opcode | AS_IT_IS, m.payload};
+  }
+
   // By way of a post and the connection's id.
   static void by_post(session &s, const message &m)
   {
@@ -245,6 +269,14 @@ struct app {
       return by_post(s, m);
     case 'g':
       return ping(s);
+    case 'c':
+      return echo(s, as_it_is(m));
+    case 'A':
+      return broadcast(s, as_it_is(m), false);
+    case 'h':
+      return send_shared(s, m);
+    case 'l':
+      return send_to_each(s, m);
     case 'n':
       return;
     default:
@@ -260,11 +292,25 @@ struct app {
       w.fail("weir_conn_find gave another connection than the id's");
   }
 
+  // What the connection says of compression, against what its client was answered.
+  static void compare_terms(session &s)
+  {
+    struct weir_compression_state state;
+    terms own;
+    weir_conn_compression(s.conn, &state);
+    if (state.agreed != 0)
+      own = {true, state.server_takeover != 0, state.client_takeover != 0, state.server_window_bits,
+             state.client_window_bits};
+    if (own != s.peer->agreed)
+      s.home->fail("weir_conn_compression says something else than the response");
+  }
+
   static void took(session &s, const message &m, const struct weir_message *lent)
   {
     world &w = *s.home;
     w.k.progress();
     look_up(w);
+    compare_terms(s);
     const std::vector<message> &all = w.sent[s.peer];
     if (s.taken >= all.size() || all[s.taken] != m)
       w.fail("message " + std::to_string(s.taken) + " of client " + std::to_string(s.peer->number) +
@@ -328,6 +374,19 @@ struct app {
     took(s, whole, nullptr);
   }
 
+  // What the connection says of TLS, against what its client speaks.
+  static void check_terms(session &s)
+  {
+    struct weir_tls_info info;
+    int result = weir_conn_tls(s.conn, &info);
+    bool older = s.peer != nullptr && s.peer->manners.veil.older;
+    if (result != (s.home->options.secure ? 0 : -ENOTCONN) && !s.home->options.lossy)
+      s.home->fail("weir_conn_tls returned " + std::string(weir_strerror(result)));
+    if (result == 0 && s.peer != nullptr &&
+        std::string(info.version) != (older ? "TLSv1.2" : "TLSv1.3"))
+      s.home->fail(std::string("the connection has ") + info.version);
+  }
+
   static void on_open(struct weir_conn *conn, void *arg)
   {
     world &w = *static_cast<world *>(arg);
@@ -349,6 +408,7 @@ struct app {
       weir_conn_abort(conn);
     }
     w.k.note("on_open, client %ld", s.peer == nullptr ? -1 : s.peer->number);
+    check_terms(s);
     meddle(s);
   }
 

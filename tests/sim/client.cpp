@@ -38,7 +38,7 @@ std::string encode_frame(bool fin, int opcode, uint32_t key, std::string_view pa
 }
 
 client::client(kernel &k, unsigned its_number, uint16_t server_port, client_manners how)
-    : number(its_number), manners(how), kernel_(k), server_port_(server_port)
+    : number(its_number), manners(how), kernel_(k), server_port_(server_port), whims_(how.whims)
 {
 }
 
@@ -54,11 +54,17 @@ void client::connect(const std::string &path)
   socket->on_traffic = [this] { traffic(); };
   out_.clear();
   in_.clear();
+  veil_ = nullptr;
+  if (manners.veil.on)
+    veil_ = std::make_unique<veil>(manners.veil, older ? older() : nullptr, whims_);
+  push_due();
   if (!path.empty())
     send_raw("GET " + path +
              " HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\n"
              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
-             KEY + "\r\n\r\n");
+             KEY +
+             (manners.asked.made ? "\r\nSec-WebSocket-Extensions: " + manners.asked.text() : "") +
+             "\r\n\r\n");
 }
 
 // Connects again after a while, as what dropped it is the server's shortage.
@@ -74,13 +80,16 @@ void client::again()
 
 void client::send(const message &m, size_t fragments)
 {
+  bool squeezed = squeeze != nullptr && whims_.chance(750);
+  std::string payload = squeezed ? squeeze->squeeze(m.payload) : m.payload;
+  int opcode = m.opcode | (squeezed ? RSV1 : 0);
   size_t at = 0;
   for (size_t i = 0; i + 1 < fragments; ++i) {
-    size_t n = kernel_.roll.below(m.payload.size() - at + 1);
-    send_frame(false, i == 0 ? m.opcode : 0, std::string_view(m.payload).substr(at, n));
+    size_t n = kernel_.roll.below(payload.size() - at + 1);
+    send_frame(false, i == 0 ? opcode : 0, std::string_view(payload).substr(at, n));
     at += n;
   }
-  send_frame(true, fragments > 1 ? 0 : m.opcode, std::string_view(m.payload).substr(at));
+  send_frame(true, fragments > 1 ? 0 : opcode, std::string_view(payload).substr(at));
 }
 
 void client::send_frame(bool fin, int opcode, std::string_view payload)
@@ -104,7 +113,42 @@ void client::send_close(int code, std::string_view reason)
 
 void client::send_raw(std::string_view bytes)
 {
-  push(cargo::data, bytes);
+  if (veil_ == nullptr)
+    return push(cargo::data, bytes);
+  veil_->write(bytes);
+  push_due();
+}
+
+void client::push_due()
+{
+  std::string due = veil_ == nullptr ? "" : veil_->due();
+  if (!due.empty())
+    push(cargo::data, due);
+}
+
+void client::change_keys()
+{
+  if (veil_ != nullptr)
+    veil_->change_keys();
+  push_due();
+}
+
+// close_notify, which goes before the end of the direction with all who are polite.
+void client::end_veil()
+{
+  if (veil_ != nullptr && whims_.chance(600))
+    veil_->end();
+  push_due();
+}
+
+// What the server sent under TLS.
+void client::lift_veil(std::string_view bytes)
+{
+  std::string plaintext = veil_->got(bytes);
+  push_due();
+  if (!veil_->error().empty() && !broke_off)
+    wrong("TLS: " + veil_->error());
+  feed(plaintext);
 }
 
 void client::send_urgent(char byte)
@@ -112,15 +156,24 @@ void client::send_urgent(char byte)
   push(cargo::urgent, std::string_view(&byte, 1));
 }
 
+void client::send_notify()
+{
+  broke_off = true;
+  veil_->end();
+  push_due();
+}
+
 void client::send_fin()
 {
   broke_off = true;
+  end_veil();
   push(cargo::fin, "");
 }
 
 void client::send_end()
 {
   broke_off = true;
+  end_veil();
   push(cargo::end, "");
 }
 
@@ -234,7 +287,7 @@ void client::read()
   std::string bytes = socket->peer_recv(1 + kernel_.roll.below(manners.max_read));
   if (!bytes.empty()) {
     kernel_.progress();
-    feed(bytes);
+    veil_ != nullptr ? lift_veil(bytes) : feed(bytes);
   }
   if (ended)
     return;
@@ -243,6 +296,7 @@ void client::read()
   if (!socket->peer_sees_end())
     return;
   kernel_.note("client %ld sees the end", number);
+  cut_short = veil_ != nullptr && !veil_->ended();
   if (manners.closes_after_end)
     socket->peer_close();
   finish(false);
@@ -296,10 +350,30 @@ bool client::take_response()
   upgraded_ = open = true;
   if (head.find(std::string("Sec-WebSocket-Accept: ") + ACCEPT + "\r\n") == std::string::npos)
     wrong("the 101 has no or a wrong Sec-WebSocket-Accept: " + head);
+  take_extension(head);
   kernel_.note("client %ld is open", number);
   if (on_open)
     on_open();
   return true;
+}
+
+void client::take_extension(const std::string &head)
+{
+  static const std::string FIELD = "\r\nSec-WebSocket-Extensions: ";
+  size_t at = head.find(FIELD);
+  std::string answer;
+  if (at != std::string::npos)
+    answer = head.substr(at + FIELD.size(), head.find("\r\n", at + 2) - at - FIELD.size());
+  std::string complaint = read_answer(manners.asked, answer, agreed);
+  terms due = expected_of(manners.asked, manners.offered);
+  if (manners.offered.stingy && due.client_takeover)
+    due.client_takeover = agreed.client_takeover;
+  if (complaint.empty() && agreed != due)
+    complaint = "other terms than are due";
+  if (!complaint.empty())
+    wrong("offered " + manners.asked.text() + ", got " + answer + ": " + complaint);
+  if (agreed.agreed)
+    squeeze = std::make_unique<squeezer>(agreed, whims_);
 }
 
 // Takes one frame off what has come; whether there was one.
@@ -312,7 +386,8 @@ bool client::take_frame()
   if (in_.size() < 2 + width)
     return false;
   uint64_t len = width == 0 ? second : big_endian(std::string_view(in_).substr(2, width));
-  if ((first & 0x70) != 0 || (second & 0x80) != 0)
+  unsigned claimed = squeeze != nullptr && (first & 15) - 1 < 2 ? RSV1 : 0;
+  if ((first & 0x70 & ~claimed) != 0 || (second & 0x80) != 0)
     wrong("a frame with reserved bits or masked");
   if ((width == 2 && len < 126) || (width == 8 && len < 65536))
     wrong("a length that is not in its minimal form");
@@ -326,23 +401,34 @@ bool client::take_frame()
   if (opcode >= 8)
     take_control(opcode, payload);
   else
-    take_data((first & 0x80) != 0, opcode, std::move(payload));
+    take_data(first, std::move(payload));
   return true;
 }
 
-void client::take_data(bool fin, int opcode, std::string payload)
+void client::take_data(unsigned first, std::string payload)
 {
+  int opcode = static_cast<int>(first & 15);
   if ((opcode == 0) != (partial_.opcode != 0) || opcode > 2)
     wrong("opcode " + std::to_string(opcode) + " out of place");
-  if (opcode != 0)
+  if (opcode != 0) {
     partial_ = {opcode, ""};
+    partial_squeezed_ = (first & RSV1) != 0;
+  }
   partial_.payload += payload;
-  if (!fin)
+  if ((first & 0x80) == 0)
     return;
   message whole = std::move(partial_);
   partial_ = {0, ""};
+  if (partial_squeezed_) {
+    ++expanded;
+    std::string squeezed = std::move(whole.payload);
+    whole.payload.clear();
+    std::string complaint = squeeze->expand(squeezed, whole.payload);
+    if (!complaint.empty())
+      return wrong("a compressed message: " + complaint);
+  }
   if (on_message)
-    on_message(whole);
+    on_message(whole, partial_squeezed_);
 }
 
 void client::take_control(int opcode, const std::string &payload)

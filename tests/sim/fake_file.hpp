@@ -202,6 +202,7 @@ private:
   bool writable() const;
   size_t until_mark() const;
   bool shorten(unsigned per_mille, size_t n);
+  size_t shortened(size_t n);
   void owe(uint32_t key);
   void arrived(uint32_t key);
   ssize_t nothing_to_read();

@@ -74,10 +74,7 @@ struct seam_functions {
     t.timerfd_set = [](const weir__sys *s, int fd, uint64_t at_ns) {
       return of(s).timerfd_set(fd, at_ns);
     };
-    t.now_ns = [](const weir__sys *s) {
-      of(s).tick();
-      return of(s).now_;
-    };
+    t.now_ns = [](const weir__sys *s) { return of(s).clock(); };
     t.random = [](const weir__sys *s, void *out, size_t len) { return of(s).random(out, len); };
     t.alloc = [](const weir__sys *s, size_t size) { return of(s).alloc(size); };
     t.resize = [](const weir__sys *s, void *memory, size_t size) {
@@ -149,6 +146,14 @@ bool kernel::planted(plant which)
 void kernel::tick()
 {
   now_ += 500;
+}
+
+uint64_t kernel::clock()
+{
+  tick();
+  if (roll.chance(faults.slow_clock))
+    now_ += roll.below(2 * NS_PER_MS);
+  return now_;
 }
 
 // Whether this set-up call is the one that fails.

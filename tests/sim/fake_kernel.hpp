@@ -25,6 +25,8 @@ struct fault_rates {
   unsigned shuffle = 0;      // a batch of events in another order
   unsigned duplicate = 0;    // an event twice in its batch: stale after the first was handled
   unsigned spurious = 0;     // a watch on the ready list for no reason
+  unsigned slow_clock = 0;   // a look at the clock comes up to 2 ms late
+  bool drip = false;         // recv gives a byte, send takes one: each is a short transfer
   unsigned accept_error = 0; // ECONNABORTED, EMFILE, ENFILE, ENOBUFS, EAGAIN
 };
 
@@ -150,6 +152,7 @@ private:
   void release(void *memory);
 
   void tick();
+  uint64_t clock();
   bool fails();
   file *find(int fd);
   template <class kind> kind *get(int fd, const char *call);

@@ -94,7 +94,8 @@ std::string tcp_socket::describe() const
 // An edge that comes later than the state it tells of.
 void tcp_socket::owe(uint32_t key)
 {
-  kernel_.after(kernel_.roll.below(3 * NS_PER_MS), [self = weak_from_this(), key] {
+  uint64_t latest = kernel_.faults.drip ? 2000 : 3 * NS_PER_MS;
+  kernel_.after(kernel_.roll.below(latest), [self = weak_from_this(), key] {
     if (auto socket = self.lock())
       socket->wake(key);
   });
@@ -102,7 +103,13 @@ void tcp_socket::owe(uint32_t key)
 
 bool tcp_socket::shorten(unsigned per_mille, size_t n)
 {
-  return n > 1 && kernel_.roll.chance(per_mille);
+  return n > 1 && (kernel_.faults.drip || kernel_.roll.chance(per_mille));
+}
+
+// To what a short transfer is cut.
+size_t tcp_socket::shortened(size_t n)
+{
+  return kernel_.faults.drip ? 1 : 1 + kernel_.roll.below(n - 1);
 }
 
 ssize_t tcp_socket::nothing_to_read()
@@ -137,7 +144,7 @@ ssize_t tcp_socket::recv(void *data, size_t len)
       n > 1 && kernel_.bug == plant::silent_short_read && kernel_.planted(plant::silent_short_read);
   bool cut = silent || shorten(kernel_.faults.short_read, n);
   if (cut)
-    n = 1 + kernel_.roll.below(kernel_.roll.chance(500) ? 1 : n - 1);
+    n = shortened(kernel_.roll.chance(500) ? 2 : n);
   rx_.pop(data, n);
   urgent_at_ -= urgent_ ? n : 0;
   if (n < len && !exhaust_ && !silent) {
@@ -170,7 +177,7 @@ ssize_t tcp_socket::send(const struct msghdr &message)
   bool silent = n > 1 && kernel_.planted(plant::silent_short_send);
   bool cut = silent || shorten(kernel_.faults.short_send, n);
   if (cut)
-    n = 1 + kernel_.roll.below(n - 1);
+    n = shortened(n);
   if (n < all.size() && !silent) {
     nospace_ = true;
     out_told_ = false;

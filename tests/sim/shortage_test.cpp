@@ -1,5 +1,6 @@
 // Fail the Nth, for every N, until nothing fails: each allocation and each call that sets something
-// up. Nothing may crash, leak or hang; what fails is told.
+// up, in the clear and with TLS and compression (what OpenSSL allocates is outside the seam).
+// Nothing may crash, leak or hang; what fails is told.
 #include "world.hpp"
 
 #include <gtest/gtest.h>
@@ -9,13 +10,23 @@ namespace
 
 constexpr uint64_t STEP_NS = 3 * sim::NS_PER_MS;
 
+// What the server speaks.
+struct speech {
+  const char *name;
+  bool secure, deflates;
+};
+
 // Everything once: messages that span reads, fragments both ways, topics, broadcasts, posts, a
 // pause, a refusal, a clean close, a reset.
-void play(sim::world &w)
+void play(sim::world &w, const speech &spoken)
 {
-  sim::client &one = w.add_client({.max_packet = 3000});
-  sim::client &two = w.add_client({.max_packet = 3000});
-  sim::client &lost = w.add_client({.tries_again = false});
+  sim::client_manners manners{
+      .max_packet = 3000, .asked = {.made = spoken.deflates}, .veil = {.on = spoken.secure}};
+  sim::client &one = w.add_client(manners);
+  manners.asked.server_no_takeover = true;
+  sim::client &two = w.add_client(manners);
+  manners.tries_again = false;
+  sim::client &lost = w.add_client(manners);
   one.connect("/whole");
   two.connect("/pieces");
   lost.connect("/nowhere");
@@ -37,9 +48,14 @@ void play(sim::world &w)
 }
 
 // Whether it was reached.
-bool shortage(uint64_t alloc, uint64_t call)
+bool shortage(const speech &spoken, uint64_t alloc, uint64_t call)
 {
   sim::world_options options;
+  options.secure = spoken.secure;
+  if (spoken.deflates) {
+    options.route.compression = WEIR_COMPRESSION_DEDICATED;
+    options.route.compression_threshold = 1;
+  }
   options.lossy = true;
   options.patience_ms = 12000;
   options.sndbuf = 3000;
@@ -48,7 +64,7 @@ bool shortage(uint64_t alloc, uint64_t call)
   w.k.fail_call = call;
   int error = w.set_up();
   if (error == 0) {
-    play(w);
+    play(w, spoken);
     w.tear_down();
   } else {
     EXPECT_LT(error, 0);
@@ -60,19 +76,29 @@ bool shortage(uint64_t alloc, uint64_t call)
   return alloc != 0 ? w.k.allocs >= alloc : w.k.calls >= call;
 }
 
-TEST(shortage, of_memory)
+class shortages : public testing::TestWithParam<speech>
+{
+};
+
+INSTANTIATE_TEST_SUITE_P(speeches, shortages,
+                         testing::Values(speech{"plain", false, false}, speech{"tls", true, false},
+                                         speech{"deflate", false, true},
+                                         speech{"both", true, true}),
+                         [](const auto &info) { return std::string(info.param.name); });
+
+TEST_P(shortages, of_memory)
 {
   uint64_t n = 1;
-  while (shortage(n, 0) && !HasFailure())
+  while (shortage(GetParam(), n, 0) && !HasFailure())
     ++n;
   EXPECT_GT(n, 20u);
   RecordProperty("allocations", static_cast<int>(n - 1));
 }
 
-TEST(shortage, of_what_calls_need)
+TEST_P(shortages, of_what_calls_need)
 {
   uint64_t n = 1;
-  while (shortage(0, n) && !HasFailure())
+  while (shortage(GetParam(), 0, n) && !HasFailure())
     ++n;
   EXPECT_GT(n, 10u);
   RecordProperty("calls", static_cast<int>(n - 1));

@@ -7,8 +7,15 @@
 namespace sim
 {
 
+using namespace std::string_view_literals;
+
 namespace
 {
+
+struct offence {
+  std::string_view bytes;
+  int code;
+};
 
 // One client's part, step by step on the agenda.
 class player
@@ -28,7 +35,10 @@ private:
   void soon()
   {
     uint64_t most = roll_.chance(100) ? 40 * NS_PER_MS : NS_PER_MS / 10;
-    world_.k.after(roll_.below(most), [this] { next(); });
+    uint64_t wait = roll_.below(most);
+    if (flavour_.deflates && roll_.chance(40))
+      wait += roll_.between(1000, 2500) * NS_PER_MS; // what is idle for a second is given back
+    world_.k.after(wait, [this] { next(); });
   }
 
   void next()
@@ -49,6 +59,8 @@ private:
 
   size_t size()
   {
+    if (flavour_.drips)
+      return roll_.below(roll_.chance(100) ? 5000 : 300);
     switch (roll_.below(client_.manners.max_packet < 100 ? 30 : 12)) {
     case 0:
       return 0;
@@ -73,18 +85,29 @@ private:
                    roll_.chance(300) ? 1 + roll_.below(5) : 1);
   }
 
+  // Verbs of the application.
+  char verb()
+  {
+    static const std::string_view tame = "eeeemmffaaoottTTssugPpn", wild = "xXkK", more = "cAhl";
+    std::string all(tame);
+    if (flavour_.breaks)
+      all += wild;
+    if (flavour_.deflates)
+      all += more;
+    return all[roll_.below(all.size())];
+  }
+
   void act()
   {
-    static const char tame[] = "eeeemmffaaoottTTssugPpn";
-    static const char wild[] = "eeeemmffaaoottTTssugPpnxXkK";
     unsigned what = static_cast<unsigned>(roll_.below(100));
     if (what < 75)
-      say(flavour_.breaks ? wild[roll_.below(sizeof wild - 1)]
-                          : tame[roll_.below(sizeof tame - 1)]);
+      say(verb());
     else if (what < 80)
       client_.send_frame(true, 9, std::string(roll_.below(126), 'p'));
     else if (what < 83 && flavour_.faults)
       client_.send_urgent('!');
+    else if (what < 86 && flavour_.secure)
+      client_.change_keys();
     else if (what < 88)
       stall();
     else
@@ -107,7 +130,8 @@ private:
     if (how == 1)
       return client_.send_end();
     if (how == 2)
-      return client_.send_fin();
+      return flavour_.secure && client_.manners.whims % 2 == 0 ? client_.send_notify()
+                                                               : client_.send_fin();
     if (how == 4)
       return break_a_rule();
     bool bare = roll_.chance(200);
@@ -118,22 +142,58 @@ private:
 
   void break_a_rule()
   {
-    static const struct {
-      std::string_view bytes;
-      int code;
-    } offences[] = {
-        {std::string_view("\x81\x05hello", 7), 1002},               // not masked
-        {std::string_view("\xC1\x80\0\0\0\0", 6), 1002},            // RSV1
-        {std::string_view("\x83\x80\0\0\0\0", 6), 1002},            // a reserved opcode
-        {std::string_view("\x80\x80\0\0\0\0", 6), 1002},            // continues nothing
-        {std::string_view("\x89\xFE\0\x7E", 4), 1002},              // a long ping
-        {std::string_view("\x82\xFF\x80\0\0\0\0\0\0\0", 10), 1002}, // the top bit
-        {std::string_view("\x82\xFF\0\0\0\0\x7F\0\0\0", 10), 1009}, // too large
-        {std::string_view("\x81\x81\0\0\0\0\xFF", 7), 1007},        // no UTF-8
+    static const offence plain[] = {
+        {"\x81\x05hello"sv, 1002},              // not masked
+        {"\xC1\x80\0\0\0\0"sv, 1002},           // RSV1
+        {"\x83\x80\0\0\0\0"sv, 1002},           // a reserved opcode
+        {"\x80\x80\0\0\0\0"sv, 1002},           // continues nothing
+        {"\x89\xFE\0\x7E"sv, 1002},             // a long ping
+        {"\x82\xFF\x80\0\0\0\0\0\0\0"sv, 1002}, // the top bit
+        {"\x82\xFF\0\0\0\0\x7F\0\0\0"sv, 1009}, // too large
+        {"\x81\x81\0\0\0\0\xFF"sv, 1007},       // no UTF-8
     };
-    auto &offence = offences[roll_.below(std::size(offences))];
-    client_.offence = offence.code;
-    client_.send_raw(offence.bytes);
+    if (client_.squeeze != nullptr)
+      return break_a_rule_of_deflate();
+    auto &what = plain[roll_.below(std::size(plain))];
+    client_.offence = what.code;
+    client_.send_raw(what.bytes);
+  }
+
+  void offend(int code, unsigned first, std::string_view payload)
+  {
+    client_.offence = code;
+    client_.send_frame((first & 0x80) != 0, static_cast<int>(first & 0x7F), payload);
+  }
+
+  void break_a_rule_of_deflate()
+  {
+    using support::bit_writer;
+    switch (roll_.below(client_.agreed.client_takeover ? 8 : 9)) {
+    case 0:
+      return offend(1002, 0xC9, "ping"); // a control frame has RSV1
+    case 1:
+      offend(1002, 0x42, squeezed("in two"));
+      return offend(1002, 0xC0, ""); // a further fragment has RSV1
+    case 2:
+      return offend(1002, 0xA1, ""); // RSV2
+    case 3:
+      return offend(1007, 0xC2, "\x07"); // a block of the type that there is none of
+    case 4:
+      return offend(1007, 0xC2, bit_writer().block(false, 1).literals("no end").str());
+    case 5:
+      return offend(1007, 0xC1, squeezed("no text \xFF\xFF"));
+    case 6:
+      return offend(1009, 0xC2, squeezed(std::string((1 << 20) + 1, 'z')));
+    case 7:
+      return offend(1007, 0xC2, bit_writer().stored("wrong", false, 1).str());
+    default: // a distance of 1 with nothing there
+      return offend(1007, 0xC2, bit_writer().block(false, 1).match_258(0, 0, 0).symbol(256).str());
+    }
+  }
+
+  std::string squeezed(std::string_view payload)
+  {
+    return client_.squeeze->squeeze(payload);
   }
 
   world &world_;
@@ -142,6 +202,53 @@ private:
   unsigned steps_;
   bool waiting_ = false, over_ = false;
   client &client_;
+};
+
+// Who does not get as far as a WebSocket: plain words or noise on a port that speaks TLS, and
+// handshakes that are broken off.
+class intruder
+{
+public:
+  intruder(world &w, dice &roll, client_manners manners) : world_(w), kind_(roll.below(6))
+  {
+    manners.tries_again = false;
+    manners.veil.on = kind_ > 2;
+    client_ = &w.add_client(manners);
+    client_->offence = kind_ == 0 ? 400 : 0;
+    size_t noise = 1 + roll.below(400);
+    uint64_t begins = roll.below(5 * NS_PER_MS), lasts = roll.below(3 * NS_PER_MS);
+    w.k.after(begins, [this, noise] { begin(noise); });
+    w.k.after(begins + lasts, [this] { leave(); });
+  }
+
+private:
+  void begin(size_t noise)
+  {
+    client_->connect(kind_ == 0 ? "/whole" : "");
+    std::string bytes;
+    while (kind_ < 3 && kind_ > 0 && bytes.size() < noise)
+      bytes += static_cast<char>(world_.k.roll.next());
+    if (kind_ == 2)
+      bytes[0] = 22; // a record of the handshake's type, at least
+    if (!bytes.empty() && !client_->ended)
+      client_->send_raw(bytes);
+  }
+
+  void leave()
+  {
+    if (client_->ended || client_->socket == nullptr)
+      return;
+    if (kind_ == 4)
+      client_->send_end();
+    else if (kind_ == 5)
+      client_->send_reset();
+    else if (kind_ != 0)
+      client_->send_fin();
+  }
+
+  world &world_;
+  const uint64_t kind_;
+  client *client_;
 };
 
 unsigned rate(dice &roll, unsigned most)
@@ -163,6 +270,7 @@ fault_rates faults_of(dice &roll, const flavour &f)
     r.spurious = rate(roll, 200);
     r.late_reset = rate(roll, 1000);
   }
+  r.drip = f.drips;
   if (f.starved)
     r.accept_error = rate(roll, 300);
   return r;
@@ -190,6 +298,23 @@ world_options options_of(dice &roll, const flavour &f)
   return o;
 }
 
+// Of permessage-deflate; in dice of its own, so that the other stories stay what they were.
+void compress(dice &roll, const flavour &f, world_options &o)
+{
+  static const size_t thresholds[] = {0, 1, 1, 16, 200, WEIR_OFF};
+  if (!f.deflates)
+    return;
+  o.patience_ms = 8000;
+  weir_route_options &r = o.route;
+  r.compression = roll.chance(600) ? WEIR_COMPRESSION_DEDICATED : WEIR_COMPRESSION_SHARED;
+  r.compression_threshold = thresholds[roll.below(std::size(thresholds))];
+  r.compression_level = roll.below(10);
+  r.server_window_bits = roll.chance(500) ? 0 : roll.between(9, 15);
+  r.client_window_bits = roll.chance(600) ? 0 : roll.between(8, 15);
+  if (roll.chance(200))
+    o.server.max_compression_bytes = roll.between(1, 400000);
+}
+
 client_manners manners_of(dice &roll)
 {
   client_manners m;
@@ -200,12 +325,32 @@ client_manners manners_of(dice &roll)
   return m;
 }
 
-// Whether a rule that a client broke brought the Close frame that it should.
+// Whether a rule that a client broke brought the Close frame that it should; or an answer in plain
+// words, where it did not speak TLS.
 bool answered(world &w, client &c)
 {
+  if (c.offence == 400)
+    return c.status == 400 || c.was_reset || w.stopped || w.options.faults.accept_error != 0 ||
+           w.options.max_files < 1024;
   session *s = w.session_of(c);
   return c.close_got == c.offence || s->closing || w.stopped || w.options.lossy ||
          !w.failures.empty();
+}
+
+// What a client must have seen of a connection that the server ended in order.
+void check_end(world &w, client &c)
+{
+  session *s = w.session_of(c);
+  if (c.offence != 0 && (c.open || c.offence == 400) && !answered(w, c))
+    w.fail("no answer " + std::to_string(c.offence) + " for " + c.describe());
+  if (s == nullptr || s->close_code == 1006 || c.was_reset || c.broke_off || w.stopped)
+    return;
+  if (c.close_got == 0)
+    w.fail("on_close(" + std::to_string(s->close_code) + ") but no Close for " + c.describe());
+  if (c.cut_short && !s->closing)
+    w.fail("no close_notify for " + c.describe());
+  if (c.unfinished())
+    w.fail("half a frame at the end of " + c.describe());
 }
 
 // Whose story is being told; for a process that dies in the midst of it.
@@ -230,8 +375,12 @@ void listen_for_death()
 void tell(uint64_t seed, const flavour &f, plant bug,
           const std::function<void(const world &)> &judge)
 {
-  dice roll(seed * 2654435761u + 1);
-  world w(seed, options_of(roll, f));
+  dice roll(seed * 2654435761u + 1), more(seed * 2654435761u + 2);
+  world_options options = options_of(roll, f);
+  compress(more, f, options);
+  options.secure = f.secure;
+  options.faults.slow_clock = f.secure && f.faults ? rate(more, 300) : 0;
+  world w(seed, options);
   present = &w;
   listen_for_death();
   w.k.bug = bug;
@@ -240,16 +389,25 @@ void tell(uint64_t seed, const flavour &f, plant bug,
     w.fail("set-up: " + std::string(weir_strerror(error)));
   std::deque<player> players;
   size_t count = f.starved ? roll.between(4, 16) : roll.between(1, 7);
-  for (size_t i = 0; i < count && w.failures.empty(); ++i)
-    players.emplace_back(w, f, static_cast<unsigned>(roll.between(1, 30)), manners_of(roll));
+  for (size_t i = 0; i < count && w.failures.empty(); ++i) {
+    unsigned steps = static_cast<unsigned>(roll.between(1, 30));
+    client_manners manners = manners_of(roll);
+    manners.whims = more.next();
+    manners.veil = {f.secure, more.chance(300), more.chance(300)};
+    if (f.deflates && more.chance(800))
+      manners.asked = offer::of(more);
+    players.emplace_back(w, f, steps, manners);
+  }
+  std::deque<intruder> intruders;
+  while (f.secure && f.breaks && w.failures.empty() && more.chance(600))
+    intruders.emplace_back(w, more, manners_of(more));
   if (f.breaks && roll.chance(100))
     w.k.after(roll.below(200 * NS_PER_MS), [&] { w.stop(); });
   w.run_until([&] { return w.all_over(); });
   if (w.failures.empty() && roll.chance(500))
     w.run_for(6000);
   for (client &c : w.clients)
-    if (c.offence != 0 && c.open && !answered(w, c))
-      w.fail("no Close " + std::to_string(c.offence) + " for " + c.describe());
+    check_end(w, c);
   w.tear_down();
   present = nullptr;
   judge(w);

@@ -9,10 +9,13 @@ namespace sim
 
 struct flavour {
   const char *name;
-  bool faults;    // the kernel's: short transfers, EAGAIN, EINTR, odd batches
-  bool breaks;    // clients and handlers break connections off
-  bool starved;   // few descriptors, and accept fails
-  bool overflows; // queues have tight limits, and receivers stall
+  bool faults = false;    // the kernel's: short transfers, EAGAIN, EINTR, odd batches
+  bool breaks = false;    // clients and handlers break connections off
+  bool starved = false;   // few descriptors, and accept fails
+  bool overflows = false; // queues have tight limits, and receivers stall
+  bool deflates = false;  // routes compress, and most clients offer it
+  bool secure = false;    // TLS
+  bool drips = false;     // the kernel gives and takes a byte a call
 };
 
 // Tells the story of a seed from beginning to end; what went wrong is in the world that is handed

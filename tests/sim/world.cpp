@@ -16,6 +16,8 @@ world::world(uint64_t its_seed, const world_options &how)
   k.max_files = how.max_files;
   k.rcvbuf = how.rcvbuf;
   k.sndbuf = how.sndbuf;
+  if (how.secure)
+    seed_tls(its_seed);
   k.would_block = [this] { check_wakeups(); };
 }
 
@@ -43,18 +45,55 @@ int world::serve()
   if (error == 0)
     error = add_routes(*this);
   if (error == 0)
-    error = weir_server_listen(server, "127.0.0.1", 8080);
+    error = listen();
   if (error == 0)
     error = weir_server_attach(server, loop);
   return error;
 }
 
+int world::listen()
+{
+  std::string why;
+  if (!options.secure)
+    return weir_server_listen(server, "127.0.0.1", 8080);
+  struct weir_tls *tls = server_tls(&why);
+  if (tls == nullptr)
+    fail("TLS: " + why);
+  int error = weir_server_listen_tls(server, tls, "127.0.0.1", 8080);
+  weir_tls_free(tls);
+  return error;
+}
+
+// One that a server gave to a client, to be resumed by another.
+SSL_SESSION *world::any_session()
+{
+  std::vector<SSL_SESSION *> all = {nullptr};
+  for (const client &c : clients)
+    if (SSL_SESSION *session = c.session())
+      all.push_back(session);
+  return all[k.roll.below(all.size())];
+}
+
+wish world::offered() const
+{
+  const weir_route_options &r = options.route;
+  wish w;
+  w.offered = r.compression != WEIR_COMPRESSION_OFF;
+  w.takeover = r.compression == WEIR_COMPRESSION_DEDICATED;
+  w.server_bits = r.server_window_bits == 0 ? 15 : static_cast<int>(r.server_window_bits);
+  w.client_bits = r.client_window_bits == 0 ? 15 : static_cast<int>(r.client_window_bits);
+  w.stingy = options.server.max_compression_bytes != 0 || k.fail_alloc != 0;
+  return w;
+}
+
 client &world::add_client(client_manners manners)
 {
+  manners.offered = offered();
   client &c =
       clients.emplace_back(k, static_cast<unsigned>(clients.size()), uint16_t{8080}, manners);
+  c.older = [this] { return any_session(); };
   c.complain = [this](const std::string &what) { fail(what); };
-  c.on_message = [this, &c](const message &m) { got(c, m); };
+  c.on_message = [this, &c](const message &m, bool squeezed) { got(c, m, squeezed); };
   return c;
 }
 
@@ -68,13 +107,46 @@ void world::fill(message &m, size_t size)
   }
 }
 
+// Takes again what was said before, at many distances, with a little that is new. A text's pieces
+// begin and end between characters.
+void world::fill_with_words(message &m, size_t size)
+{
+  auto inside = [this](size_t at) { return at < said_.size() && (said_[at] & 0xC0) == 0x80; };
+  while (m.payload.size() < size) {
+    size_t room = size - m.payload.size();
+    size_t at = said_.empty() ? 0 : k.roll.below(said_.size());
+    size_t end = std::min(said_.size(), at + k.roll.below(std::min<size_t>(room, 400) + 1));
+    while (inside(at))
+      ++at;
+    while (end > at && inside(end))
+      --end;
+    if (end > at && k.roll.chance(900)) {
+      m.payload.append(said_, at, end - at);
+      continue;
+    }
+    std::string word;
+    for (size_t n = 1 + k.roll.below(20); n > 0 && word.size() < room; --n)
+      if (room - word.size() >= 3 && k.roll.chance(50))
+        word += "\xEC\x95\x88"; // a Korean syllable
+      else
+        word += static_cast<char>('a' + k.roll.below(26));
+    m.payload += word;
+    said_ += word;
+  }
+  if (said_.size() < 200000)
+    said_.append(m.payload, 0, m.opcode == 1 ? m.payload.size() : 0);
+}
+
 message world::command(client &from, char verb, char argument, int opcode, size_t size,
                        size_t fragments)
 {
   std::vector<message> &all = sent[&from];
   message m{opcode, {verb, argument}};
   m.payload += " " + std::to_string(from.number) + "." + std::to_string(all.size()) + " ";
-  fill(m, size);
+  if (options.route.compression != WEIR_COMPRESSION_OFF && k.roll.chance(850))
+    fill_with_words(m, size);
+  else
+    fill(m, size);
   all.push_back(m);
   k.note("client %ld sends message %ld of %ld bytes", from.number,
          static_cast<long>(all.size()) - 1, static_cast<long>(m.payload.size()));
@@ -107,17 +179,30 @@ std::string world::report() const
 }
 
 // A client got a whole message: it must be the next that is due to it.
-void world::got(client &c, const message &m)
+void world::got(client &c, const message &m, bool squeezed)
 {
+  auto same = [&m](const message &due) {
+    return (due.opcode & ~AS_IT_IS) == m.opcode && due.payload == m.payload;
+  };
   session *s = session_of(c);
   if (s == nullptr)
     return fail("client " + std::to_string(c.number) + " got a message before on_open");
-  while (options.lossy && !s->due.empty() && s->due.front() != m)
+  while (options.lossy && !s->due.empty() && !same(s->due.front()))
     s->due.pop_front();
-  if (s->due.empty() || s->due.front() != m)
+  if (s->due.empty() || !same(s->due.front()))
     return fail("client " + std::to_string(c.number) +
                 " got what was not due: " + m.payload.substr(0, 40));
+  if (squeezed && (s->due.front().opcode & AS_IT_IS) != 0)
+    fail("client " + std::to_string(c.number) + " got compressed what was to be sent as it is");
+  if (squeezed && m.payload.size() < threshold())
+    fail("client " + std::to_string(c.number) + " got compressed what is under the threshold");
   s->due.pop_front();
+}
+
+size_t world::threshold() const
+{
+  size_t t = options.route.compression_threshold;
+  return t == 0 ? 1024 : t;
 }
 
 bool world::settled(client &c)
@@ -242,6 +327,8 @@ void world::stop()
 
 void world::tear_down()
 {
+  if (server != nullptr)
+    weir_server_counters(server, &counters);
   weir_server_free(std::exchange(server, nullptr));
   for (session &s : sessions)
     if (!s.closed)

@@ -45,6 +45,7 @@ struct world_options {
   weir_route_options route = {};
   size_t max_files = 1024;
   size_t rcvbuf = 64 << 10, sndbuf = 64 << 10;
+  bool secure = false;         // the server speaks TLS, and so do its clients unless they say not
   bool foreign = false;        // a foreign loop polls the loop's descriptor and steps it then alone
   bool mischief = false;       // the handlers that tell of connections act upon others
   bool lossy = false;          // queues may overflow, or memory run out: messages may be missing
@@ -82,6 +83,7 @@ public:
   void fail(const std::string &what);
   std::string report() const; // the failures, and the trace
   session *session_of(const client &c);
+  wish offered() const;    // of permessage-deflate, by the routes
   bool settled(client &c); // nothing that was sent is still on its way
   bool all_over();         // every client has ended, every connection is closed
 
@@ -90,6 +92,7 @@ public:
   std::vector<std::string> failures;
   struct weir_loop *loop = nullptr;
   struct weir_server *server = nullptr;
+  struct weir_counters counters = {}; // as they were at the end
   bool stopped = false;
   std::deque<client> clients;
   std::deque<session> sessions;
@@ -100,12 +103,18 @@ private:
   friend struct app;
 
   int serve();
+  int listen();
+  SSL_SESSION *any_session();
   void fill(message &m, size_t size);
-  void got(client &c, const message &m);
+  void fill_with_words(message &m, size_t size);
+  void got(client &c, const message &m, bool squeezed);
+  size_t threshold() const;
   void check_wakeups();
   void check_closed(session &s);
   void step();
   std::string who_waits() const;
+
+  std::string said_; // what messages that are worth compressing take their words from
 };
 
 // The application; what the routes' handlers do. In app.cpp.
