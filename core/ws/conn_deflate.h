@@ -25,8 +25,9 @@ int weir__conn_send_compressed(struct weir_conn *c, uint8_t opcode, const void *
 /* Queues a twin. Returns as weir_conn_send_frame does. */
 int weir__conn_queue_twin(struct weir_conn *c, const struct weir__twin *twin);
 
-/* Takes a piece of a compressed message: hands it out inflated, or fails the connection. */
-void weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event);
+/* Takes a piece of a compressed message: hands it out inflated, or fails the connection. Returns
+ * how many bytes were inflated. */
+size_t weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event);
 
 /* What a route and a client's offers come to. Returns 0, or -400 with *reason set. */
 int weir__conn_negotiate(const struct weir__route *route, const struct weir__http_head *head,

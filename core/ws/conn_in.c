@@ -162,12 +162,6 @@ void weir__conn_deliver_assembled(struct weir_conn *c, const struct weir__route 
 static void take_data(struct weir_conn *c, const struct weir__route *route,
                       const struct weir__event *event)
 {
-  if (c->state == WEIR__CONN_OPEN)
-    c->since_tick = c->received_tick;
-  if (event->rsv1) {
-    weir__conn_take_compressed(c, event);
-    return;
-  }
   if ((event->first && event->last) || route->handlers.on_fragment != NULL) {
     const struct weir_message message = {.data = event->data,
                                          .len = event->len,
@@ -220,18 +214,24 @@ static void take_control(struct weir_conn *c, const struct weir__event *event)
   }
 }
 
-/* Whatever stands at the input's head; the input is moved behind it. */
-static __attribute__((noinline)) void
+/* Whatever stands at the input's head; the input is moved behind it. Returns how many frames of the
+ * turn's budget it is worth beside itself: what is inflated counts as if it had come so. */
+static __attribute__((noinline)) size_t
 take_next(struct weir_conn *c, const struct weir__route *route, struct weir__input *input)
 {
   struct weir__event event;
   int kind = weir__parser_next(&c->parser, &route->limits, input, &event);
+  if (kind == WEIR__EVENT_DATA && c->state == WEIR__CONN_OPEN)
+    c->since_tick = c->received_tick;
   if (kind < 0)
     weir__conn_fail(c, kind, event.reason);
+  else if (kind == WEIR__EVENT_DATA && event.rsv1)
+    return weir__conn_take_compressed(c, &event) / (WEIR__READ_BUDGET / WEIR__FRAME_BUDGET);
   else if (kind == WEIR__EVENT_DATA)
     take_data(c, route, &event);
   else if (kind == WEIR__EVENT_CONTROL)
     take_control(c, &event);
+  return 0;
 }
 
 static inline bool goes_on(const struct weir_conn *c)
@@ -288,7 +288,8 @@ static inline void parse(struct weir_conn *c, struct weir__input *input, size_t 
     if (input->at == input->end || *frames == 0 || !goes_on(c))
       return;
     --*frames;
-    take_next(c, route, input);
+    size_t more = take_next(c, route, input);
+    *frames -= more < *frames ? more : *frames;
   }
 }
 

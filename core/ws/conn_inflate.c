@@ -15,6 +15,7 @@ struct inflation {
   struct weir__inflating *message;
   struct weir__context *context; /* NULL: the stream is the loop's */
   struct weir__bytes_in in;
+  size_t made; /* bytes */
 };
 
 /* A piece that was made. */
@@ -87,6 +88,7 @@ static bool take_piece(struct weir_conn *c, struct inflation *inflation, struct 
     weir__conn_fail(c, state, reason);
     return false;
   }
+  inflation->made += piece->len;
   piece->first = !message->begun;
   piece->last = last && state == WEIR__INFLATE_DONE;
   if ((piece->len == 0 && !piece->last) || !judge(c, opcode, message, piece))
@@ -113,7 +115,7 @@ static void run(struct weir_conn *c, struct inflation *inflation)
   weir__pool_put(pool, piece.data, got);
 }
 
-void weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event)
+size_t weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event)
 {
   struct weir__inflating whole = {0};
   struct inflation inflation = {.event = event, .message = &whole, .in = {event->data, event->len}};
@@ -130,4 +132,5 @@ void weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *e
     }
   }
   run(c, &inflation);
+  return inflation.made;
 }

@@ -161,6 +161,16 @@ static void drop_compressor(struct weir__shard *shard, struct weir__context *con
   weir__deflate_give(shard->server, weir__deflate_bytes(weir__conn_server_bits(context->conn)));
 }
 
+/* A peer's context is reserved while it may refer to it, that of a message in pieces while it
+ * lasts. */
+static void drop_inflater(struct weir__shard *shard, struct weir__context *context)
+{
+  const struct weir_conn *c = context->conn;
+  if (context->inflater != NULL && !c->client_takeover)
+    weir__deflate_give(shard->server, weir__inflate_bytes(weir__conn_client_bits(c)));
+  free_inflater(shard, &context->inflater);
+}
+
 static void drop_window(struct weir__shard *shard, struct weir__context *context)
 {
   weir__mem_free(&shard->loop->mem, context->window, context->window_len);
@@ -365,9 +375,14 @@ struct weir__deflate_stream *weir__context_compressor(struct weir_conn *c)
 
 struct weir__inflate *weir__context_inflater(struct weir_conn *c, struct weir__context *context)
 {
+  size_t bytes = weir__inflate_bytes(weir__conn_client_bits(c));
   if (context->inflater != NULL)
     return context->inflater;
+  if (!c->client_takeover && !weir__deflate_take(c->shard->server, bytes))
+    return NULL;
   context->inflater = new_inflater(c->shard, weir__conn_client_bits(c));
+  if (context->inflater == NULL && !c->client_takeover)
+    weir__deflate_give(c->shard->server, bytes);
   if (context->inflater != NULL && context->window != NULL) {
     weir__inflate_restore(context->inflater, context->window, context->window_len);
     drop_window(c->shard, context);
@@ -392,7 +407,7 @@ void weir__context_rest(struct weir_conn *c, struct weir__context *context)
   context->inside = false;
   if (c->client_takeover)
     return;
-  free_inflater(c->shard, &context->inflater);
+  drop_inflater(c->shard, context);
   drop_if_empty(context);
 }
 
@@ -403,7 +418,7 @@ void weir__context_drop(struct weir_conn *c)
     return;
   weir__list_remove(&context->link);
   drop_compressor(c->shard, context);
-  free_inflater(c->shard, &context->inflater);
+  drop_inflater(c->shard, context);
   drop_window(c->shard, context);
   c->protocol = context->protocol;
   c->has_context = 0;

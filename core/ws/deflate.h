@@ -69,7 +69,7 @@ struct weir__compressed {
 
 enum {
   WEIR__COMPRESSED_MAX = 64 << 10, /* bytes of such data */
-  WEIR__COMPRESSORS = 4,           /* a loop's own, of different windows and levels */
+  WEIR__COMPRESSORS = 8,           /* a loop's own, of different windows and levels */
   WEIR__DEFLATE_SHED_MS = 1000     /* between two looks at what is idle */
 };
 
@@ -109,8 +109,9 @@ struct weir__inflate *weir__deflates_inflater(struct weir__shard *shard);
  * memory. */
 struct weir__context *weir__context_of(struct weir_conn *c);
 
-/* Its compressor, where the server's context is taken over and the memory allows it; else NULL. Its
- * inflater, as it was after the message before; NULL when there is no memory. */
+/* Its compressor, where the server's context is taken over and the budget allows it; else NULL. Its
+ * inflater, as it was after the message before, or for a message in pieces; NULL when there is no
+ * memory or the budget does not allow it. */
 struct weir__deflate_stream *weir__context_compressor(struct weir_conn *c);
 struct weir__inflate *weir__context_inflater(struct weir_conn *c, struct weir__context *context);
 

@@ -38,7 +38,7 @@ struct weir__twin {
   struct weir__run run;   /* short ones, gathered for those who get several */
 };
 
-enum { WEIR__TWINS = 4 }; /* kinds at a time */
+enum { WEIR__TWINS = 8 }; /* kinds at a time: all that the clients of one level can ask for */
 
 /* All zero: empty. */
 struct weir__twins {

@@ -429,6 +429,52 @@ TEST_F(Compression, IdleConnectionsGiveBackAllButTheirWindows)
   EXPECT_EQ(on_stage.counters().compression_bytes, 0u);
 }
 
+TEST_F(Compression, InflatedBytesCountAgainstTheTurnsBudget)
+{
+  size_t turns = 0, most = 0, now = 0;
+  on_stage.on.message = [&](weir_conn *, const weir_message *) { now++; };
+  start(WEIR_COMPRESSION_SHARED);
+  client c = join();
+  std::string bombs;
+  for (int i = 0; i < 100; i++)
+    bombs += masked(fin | binary | rsv1, c.out->message(std::string(200000, 'x')));
+  c.at->send(bombs);
+  on_stage.until([&] {
+    turns += now > 0;
+    most = std::max(most, now);
+    received.resize(received.size() + now);
+    now = 0;
+    return received.size() == 100;
+  });
+  EXPECT_EQ(received.size(), 100u);
+  EXPECT_LE(most, 4u) << "200 KB each, 256 KiB a reading, two readings a turn";
+  EXPECT_GE(turns, 25u);
+}
+
+TEST(CompressionBudget, IsForMessagesInPieces)
+{
+  weir_options options = {};
+  options.size = sizeof options;
+  options.max_compression_bytes = 100000;
+  stage s(options);
+  s.on.message = [](weir_conn *conn, const weir_message *m) { weir_conn_send_message(conn, m); };
+  s.options.compression = WEIR_COMPRESSION_SHARED;
+  s.start();
+  std::string packed = deflater(15, false).message(json(3000));
+  std::vector<peer *> peers;
+  for (int i = 0; i < 3; i++) {
+    peers.push_back(&s.open("/", "Sec-WebSocket-Extensions: permessage-deflate\r\n"));
+    peers.back()->send(masked(text | rsv1, packed.substr(0, 10)));
+  }
+  s.settle();
+  EXPECT_EQ(s.next(*peers[2]).code(), 1011);
+  for (int i = 0; i < 2; i++) {
+    peers[static_cast<size_t>(i)]->send(masked(fin | continuation, packed.substr(10)));
+    EXPECT_EQ(inflater().message(s.next(*peers[static_cast<size_t>(i)]).payload), json(3000));
+  }
+  EXPECT_EQ(s.counters().compression_bytes, 0u);
+}
+
 TEST(CompressionBudget, IsForWhatIsTakenOver)
 {
   weir_options options = {};
