@@ -13,7 +13,8 @@ enum {
   /* What is decrypted at once: with the record that was begun before, it fits the loop's receive
    * buffer. */
   WEIR__TLS_IN_BYTES = (int)WEIR__RECEIVE_BYTES - (int)WEIR__TLS_RECORD - 1024,
-  WEIR__TLS_OUT_BYTES = (int)WEIR__TLS_BATCH * (WEIR__TLS_RECORD + 256) + 1024,
+  WEIR__TLS_OUT_BYTES = 2 * (int)WEIR__TLS_RECORD, /* a record, or a flight of a handshake; more is
+                                                      kept with the stream at once */
   WEIR__TLS_SENTENCE = 192,
 };
 

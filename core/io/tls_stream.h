@@ -18,10 +18,9 @@ extern "C" {
 #endif
 
 enum {
-  WEIR__TLS_RECORD = 16 << 10,     /* plaintext bytes of a record at most (RFC 8446 section 5.1) */
-  WEIR__TLS_BATCH = 4,             /* records of one send at most */
-  WEIR__TLS_PENDING = 96 << 10,    /* ciphertext that waits for TCP at most: past it the peer
-                                      makes us talk and does not listen */
+  WEIR__TLS_RECORD = 16 << 10,  /* plaintext bytes of a record at most (RFC 8446 section 5.1) */
+  WEIR__TLS_PENDING = 64 << 10, /* ciphertext that waits for TCP at most: past it the peer makes us
+                                   talk and does not listen */
   WEIR__TLS_TURN_NS = 1000 * 1000, /* handshakes begin no further step in a turn after this */
   WEIR__TLS_REKEY_RECORDS =
       16 << 20, /* sent under one key; RFC 8446 section 5.5 allows 24 million */
