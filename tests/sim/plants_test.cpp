@@ -34,7 +34,8 @@ bool found(const sim::world &w)
 void echo(sim::world &w, plant bug)
 {
   ASSERT_EQ(w.set_up(), 0);
-  sim::client &c = w.add_client({.max_packet = 1 << 30}); // else the next packet heals
+  sim::client &c = w.add_client(
+      {.max_packet = 1 << 30, .veil = {.on = w.options.secure}}); // else the next packet heals
   c.connect("/whole");
   w.run_until([&] { return c.open; });
   w.k.bug = bug;
@@ -42,17 +43,28 @@ void echo(sim::world &w, plant bug)
   w.run_until([&] { return w.settled(c); });
 }
 
-TEST_P(planted, is_found_in_one_echo)
+void expect_found_in_one_echo(plant bug, bool secure)
 {
   sim::world_options options;
   options.sndbuf = 5000;
   options.rcvbuf = 200000;
+  options.secure = secure;
   sim::world good(1, options);
   echo(good, plant::none);
   EXPECT_TRUE(good.failures.empty()) << good.report();
   sim::world bad(1, options);
-  echo(bad, GetParam().bug);
+  echo(bad, bug);
   EXPECT_TRUE(found(bad)) << bad.report();
+}
+
+TEST_P(planted, is_found_in_one_echo)
+{
+  expect_found_in_one_echo(GetParam().bug, false);
+}
+
+TEST_P(planted, is_found_in_one_echo_under_tls)
+{
+  expect_found_in_one_echo(GetParam().bug, true);
 }
 
 // At a random place of a random story, the next edge often heals what was lost; but not always.

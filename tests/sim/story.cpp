@@ -404,8 +404,13 @@ void tell(uint64_t seed, const flavour &f, plant bug,
   if (f.breaks && roll.chance(100))
     w.k.after(roll.below(200 * NS_PER_MS), [&] { w.stop(); });
   w.run_until([&] { return w.all_over(); });
-  if (w.failures.empty() && roll.chance(500))
+  if (w.failures.empty() && roll.chance(500)) {
     w.run_for(6000);
+    struct weir_counters counters;
+    weir_server_counters(w.server, &counters);
+    if (counters.compression_bytes != 0)
+      w.fail("contexts of nobody hold " + std::to_string(counters.compression_bytes) + " bytes");
+  }
   for (client &c : w.clients)
     check_end(w, c);
   w.tear_down();
