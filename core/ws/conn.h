@@ -45,6 +45,11 @@ struct weir__inbox {
   unsigned char *stash;       /* bytes not parsed: paused, or the budget was spent; from the pool */
   size_t stash_size;          /* of the block */
   size_t stash_at, stash_end; /* the bytes within it */
+  unsigned char *rest; /* of a compressed message, not inflated yet; goes before the stash; from the
+                          pool */
+  size_t rest_size, rest_at, rest_end;
+  bool rest_last; /* the message ends with it */
+  uint8_t rest_opcode;
   uint8_t control_len;
   unsigned char control[WEIR__CONTROL_MAX]; /* a control frame's payload that spans reads, so far */
 };
@@ -224,6 +229,9 @@ void weir__conn_deliver_assembled(struct weir_conn *c, const struct weir__route 
                                   uint8_t opcode);
 void weir__conn_deliver(struct weir_conn *c, const struct weir__route *route,
                         const struct weir_message *message);
+
+/* The inbox, made where there is none; NULL when there is no memory. */
+struct weir__inbox *weir__conn_inbox(struct weir_conn *c);
 
 /* There is no memory for what came: fails the connection. */
 void weir__conn_no_memory(struct weir_conn *c);

@@ -79,6 +79,7 @@ void weir__conn_linger(struct weir_conn *c)
 {
   weir__conn_drop_inbox(c);
   weir__conn_drop_held(c);
+  weir__conn_deflate_end(c);
   c->paused = 0;
   c->stream.source.ending = 1;
   begin_closing(c, WEIR__CONN_LINGER);

@@ -25,9 +25,15 @@ int weir__conn_send_compressed(struct weir_conn *c, uint8_t opcode, const void *
 /* Queues a twin. Returns as weir_conn_send_frame does. */
 int weir__conn_queue_twin(struct weir_conn *c, const struct weir__twin *twin);
 
-/* Takes a piece of a compressed message: hands it out inflated, or fails the connection. Returns
- * how many bytes were inflated. */
-size_t weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event);
+/* Takes a piece of a compressed message: hands it out inflated, or fails the connection. What is
+ * inflated counts against the budget as if it had come so. */
+void weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event,
+                                size_t *frames);
+
+/* Goes on with what is left of such a piece, because the turn's budget was spent or the handler
+ * paused; whether all of it is inflated. And frees it. */
+bool weir__conn_inflate_rest(struct weir_conn *c, size_t *frames);
+void weir__conn_drop_rest(struct weir_conn *c);
 
 /* What a route and a client's offers come to. Returns 0, or -400 with *reason set. */
 int weir__conn_negotiate(const struct weir__route *route, const struct weir__http_head *head,

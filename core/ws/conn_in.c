@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
-static struct weir__inbox *inbox_of(struct weir_conn *c)
+struct weir__inbox *weir__conn_inbox(struct weir_conn *c)
 {
   if (c->inbox == NULL) {
     size_t got;
@@ -40,6 +40,7 @@ void weir__conn_drop_inbox(struct weir_conn *c)
   if (c->inbox == NULL)
     return;
   drop_stash(c);
+  weir__conn_drop_rest(c);
   if (c->inbox->message != NULL)
     weir__buf_give(&weir__conn_loop(c)->pool, &c->inbox->message->buf);
   weir__pool_put(&weir__conn_loop(c)->pool, c->inbox, sizeof *c->inbox);
@@ -50,7 +51,7 @@ void weir__conn_drop_inbox(struct weir_conn *c)
 static void shed_inbox(struct weir_conn *c)
 {
   const struct weir__inbox *in = c->inbox;
-  if (in->message == NULL && in->stash == NULL && in->control_len == 0)
+  if (in->message == NULL && in->stash == NULL && in->rest == NULL && in->control_len == 0)
     weir__conn_drop_inbox(c);
 }
 
@@ -62,7 +63,7 @@ void weir__conn_no_memory(struct weir_conn *c)
 /* Keeps bytes for later. They may stand in the stash already. */
 static void stash(struct weir_conn *c, const struct weir__input *rest)
 {
-  struct weir__inbox *in = inbox_of(c);
+  struct weir__inbox *in = weir__conn_inbox(c);
   size_t len = (size_t)(rest->end - rest->at);
   if (in == NULL) {
     weir__conn_no_memory(c);
@@ -117,7 +118,7 @@ static size_t room_for(size_t have, const struct weir__event *event)
  * stands there already. */
 int weir__conn_assemble(struct weir_conn *c, const struct weir__event *event)
 {
-  struct weir__inbox *in = inbox_of(c);
+  struct weir__inbox *in = weir__conn_inbox(c);
   if (in == NULL)
     return -ENOMEM;
   if (in->message == NULL) {
@@ -198,7 +199,7 @@ static void take_control(struct weir_conn *c, const struct weir__event *event)
     act_on_control(c, event->opcode, event->data, event->len);
     return;
   }
-  struct weir__inbox *in = inbox_of(c);
+  struct weir__inbox *in = weir__conn_inbox(c);
   if (in == NULL) {
     weir__conn_no_memory(c);
     return;
@@ -214,24 +215,24 @@ static void take_control(struct weir_conn *c, const struct weir__event *event)
   }
 }
 
-/* Whatever stands at the input's head; the input is moved behind it. Returns how many frames of the
- * turn's budget it is worth beside itself: what is inflated counts as if it had come so. */
-static __attribute__((noinline)) size_t
-take_next(struct weir_conn *c, const struct weir__route *route, struct weir__input *input)
+/* Whatever stands at the input's head; the input is moved behind it. */
+static __attribute__((noinline)) void take_next(struct weir_conn *c,
+                                                const struct weir__route *route,
+                                                struct weir__input *input, size_t *frames)
 {
   struct weir__event event;
   int kind = weir__parser_next(&c->parser, &route->limits, input, &event);
+  --*frames;
   if (kind == WEIR__EVENT_DATA && c->state == WEIR__CONN_OPEN)
     c->since_tick = c->received_tick;
   if (kind < 0)
     weir__conn_fail(c, kind, event.reason);
   else if (kind == WEIR__EVENT_DATA && event.rsv1)
-    return weir__conn_take_compressed(c, &event) / (WEIR__READ_BUDGET / WEIR__FRAME_BUDGET);
+    weir__conn_take_compressed(c, &event, frames);
   else if (kind == WEIR__EVENT_DATA)
     take_data(c, route, &event);
   else if (kind == WEIR__EVENT_CONTROL)
     take_control(c, &event);
-  return 0;
 }
 
 static inline bool goes_on(const struct weir_conn *c)
@@ -287,9 +288,7 @@ static inline void parse(struct weir_conn *c, struct weir__input *input, size_t 
     take_whole(c, route, input, frames);
     if (input->at == input->end || *frames == 0 || !goes_on(c))
       return;
-    --*frames;
-    size_t more = take_next(c, route, input);
-    *frames -= more < *frames ? more : *frames;
+    take_next(c, route, input, frames);
   }
 }
 
@@ -307,15 +306,17 @@ void weir__conn_input(struct weir_conn *c, unsigned char *data, size_t len, size
     drop_stash(c);
 }
 
-/* Goes on with the stash; whether the socket may be read now. */
+/* Goes on with what was kept; whether the socket may be read now. */
 static __attribute__((noinline)) bool stash_done(struct weir_conn *c, size_t *frames)
 {
+  if (c->inbox->rest != NULL && !weir__conn_inflate_rest(c, frames))
+    return false;
   struct weir__inbox *in = c->inbox;
-  if (in->stash == NULL)
+  if (in == NULL || in->stash == NULL)
     return true;
   size_t at = in->stash_at, len = in->stash_end - at;
   weir__conn_input(c, in->stash + at, len, frames);
-  return c->inbox == NULL || c->inbox->stash == NULL;
+  return c->inbox == NULL || (c->inbox->stash == NULL && c->inbox->rest == NULL);
 }
 
 /* Where the next bytes should go: behind a message that spans reads when much of its frame is still
@@ -416,6 +417,6 @@ void weir__conn_read(struct weir_conn *c)
 
 bool weir__conn_has_input(const struct weir_conn *c)
 {
-  bool stashed = c->inbox != NULL && c->inbox->stash != NULL;
+  bool stashed = c->inbox != NULL && (c->inbox->stash != NULL || c->inbox->rest != NULL);
   return !c->paused && (c->stream.source.readable || stashed);
 }

@@ -6,7 +6,12 @@
 #include "wire/close.h"
 #include "ws/conn_out.h"
 
-enum { PIECE_BYTES = 16 << 10 };
+#include <string.h>
+
+enum {
+  PIECE_BYTES = 16 << 10,
+  WHOLE_BYTES = 4 << 20 /* of messages that a turn may well inflate to their end */
+};
 
 /* What comes of an event. */
 struct inflation {
@@ -100,37 +105,106 @@ static bool take_piece(struct weir_conn *c, struct inflation *inflation, struct 
   return state == WEIR__INFLATE_MORE && weir__conn_is_live(c);
 }
 
-/* Inflates all that came. */
-static void run(struct weir_conn *c, struct inflation *inflation)
+/* Inflates what came, until the turn's budget is spent or the handler pauses where the stream can
+ * go on later. Whether that was all. */
+static bool run(struct weir_conn *c, struct inflation *inflation, size_t *frames)
 {
   struct weir__pool *pool = weir__conn_pool(c);
   size_t got;
   struct piece piece = {.data = weir__pool_get(pool, PIECE_BYTES, &got)};
-  if (inflation->stream == NULL || piece.data == NULL) {
+  bool more = piece.data != NULL;
+  if (!more)
     weir__conn_no_memory(c);
-  } else {
-    while (take_piece(c, inflation, &piece))
-      continue;
+  while (more) {
+    more = take_piece(c, inflation, &piece);
+    if (inflation->context != NULL && (c->paused || inflation->made >= WEIR__READ_BUDGET))
+      break;
   }
   weir__pool_put(pool, piece.data, got);
+  size_t worth = inflation->made / (WEIR__READ_BUDGET / WEIR__FRAME_BUDGET);
+  *frames -= worth < *frames ? worth : *frames;
+  return !more;
 }
 
-size_t weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event)
+void weir__conn_drop_rest(struct weir_conn *c)
+{
+  struct weir__inbox *in = c->inbox;
+  weir__pool_put(weir__conn_pool(c), in->rest, in->rest_size);
+  in->rest = NULL;
+}
+
+static void keep_rest(struct weir_conn *c, const struct inflation *inflation)
+{
+  struct weir__inbox *in = weir__conn_inbox(c);
+  size_t len = inflation->in.len;
+  if (in != NULL)
+    in->rest = weir__pool_get(weir__conn_pool(c), len + 1, &in->rest_size);
+  if (in == NULL || in->rest == NULL) {
+    weir__conn_no_memory(c);
+    return;
+  }
+  memcpy(in->rest, inflation->in.at, len);
+  in->rest_at = 0;
+  in->rest_end = len;
+  in->rest_last = inflation->event->last;
+  in->rest_opcode = inflation->event->opcode;
+}
+
+bool weir__conn_inflate_rest(struct weir_conn *c, size_t *frames)
+{
+  struct weir__inbox *in = c->inbox;
+  const struct weir__event event = {.opcode = in->rest_opcode, .last = in->rest_last};
+  struct weir__context *context = c->context;
+  struct inflation inflation = {.event = &event,
+                                .stream = context->inflater,
+                                .message = &context->message,
+                                .context = context,
+                                .in = {in->rest + in->rest_at, in->rest_end - in->rest_at}};
+  bool done = run(c, &inflation, frames);
+  if (!weir__conn_is_live(c)) /* the inbox is gone with it, or goes */
+    return false;
+  if (done)
+    weir__conn_drop_rest(c);
+  else
+    in->rest_at = in->rest_end - inflation.in.len;
+  return done;
+}
+
+/* The stream for a message of which any piece but all of it came, or that may be long: it stays
+ * with the connection until the end. False when the connection was failed. */
+static bool take_context(struct weir_conn *c, struct inflation *inflation)
+{
+  struct weir__context *context = weir__context_of(c);
+  if (context != NULL && inflation->event->first)
+    weir__context_begin(context);
+  if (context != NULL)
+    inflation->stream = weir__context_inflater(c, context);
+  if (inflation->stream == NULL) {
+    fail(c, WEIR__CLOSE_TRY_AGAIN, "no memory for one more compressed message");
+    return false;
+  }
+  inflation->context = context;
+  inflation->message = &context->message;
+  return true;
+}
+
+/* Whether the loop's stream serves, which nothing may interrupt. */
+static bool fits_loop(const struct weir_conn *c, const struct weir__event *event)
+{
+  const struct weir__route *route = weir__conn_route(c);
+  return event->first && event->last && !c->client_takeover &&
+         route->handlers.on_fragment == NULL && route->limits.max_message_bytes <= WHOLE_BYTES;
+}
+
+void weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event,
+                                size_t *frames)
 {
   struct weir__inflating whole = {0};
   struct inflation inflation = {.event = event, .message = &whole, .in = {event->data, event->len}};
-  if (event->first && event->last && !c->client_takeover) {
+  if (fits_loop(c, event))
     inflation.stream = weir__deflates_inflater(c->shard);
-  } else {
-    struct weir__context *context = weir__context_of(c);
-    if (context != NULL) {
-      if (event->first)
-        weir__context_begin(context);
-      inflation.context = context;
-      inflation.message = &context->message;
-      inflation.stream = weir__context_inflater(c, context);
-    }
-  }
-  run(c, &inflation);
-  return inflation.made;
+  if (inflation.stream == NULL && !take_context(c, &inflation))
+    return;
+  if (!run(c, &inflation, frames) && weir__conn_is_live(c))
+    keep_rest(c, &inflation);
 }

@@ -451,6 +451,32 @@ TEST_F(Compression, InflatedBytesCountAgainstTheTurnsBudget)
   EXPECT_GE(turns, 25u);
 }
 
+TEST_F(Compression, APauseHoldsBackWhatIsNotInflatedYet)
+{
+  std::string all;
+  size_t pieces = 0, done = 0;
+  on_stage.on.message = nullptr;
+  on_stage.on.fragment = [&](weir_conn *conn, const weir_message *m) {
+    all.append(static_cast<const char *>(m->data), m->len);
+    done += m->last;
+    if (++pieces % 3 == 0)
+      weir_conn_pause(conn);
+  };
+  start(WEIR_COMPRESSION_SHARED);
+  client c = join();
+  std::string first = json(100000), second(900000, 'x');
+  c.at->send(masked(fin | text | rsv1, c.out->message(first)) +
+             masked(fin | text | rsv1, c.out->message(second)) + masked(fin | text, "plain"));
+  size_t stops = 0;
+  while (done < 3) {
+    on_stage.settle();
+    stops++;
+    ASSERT_TRUE(pieces == 3 * stops || done == 3) << pieces;
+    weir_conn_resume(on_stage.last());
+  }
+  EXPECT_EQ(all, first + second + "plain");
+}
+
 TEST(CompressionBudget, IsForMessagesInPieces)
 {
   weir_options options = {};
@@ -467,7 +493,7 @@ TEST(CompressionBudget, IsForMessagesInPieces)
     peers.back()->send(masked(text | rsv1, packed.substr(0, 10)));
   }
   s.settle();
-  EXPECT_EQ(s.next(*peers[2]).code(), 1011);
+  EXPECT_EQ(s.next(*peers[2]).code(), 1013);
   for (int i = 0; i < 2; i++) {
     peers[static_cast<size_t>(i)]->send(masked(fin | continuation, packed.substr(10)));
     EXPECT_EQ(inflater().message(s.next(*peers[static_cast<size_t>(i)]).payload), json(3000));
