@@ -109,10 +109,11 @@ static int insert(struct weir_server *server, struct weir__route *route)
   return 0;
 }
 
-/* Noise that is stored in blocks as small as a compressor makes them, and no more. */
+/* Noise, at its worst through a small window or with little memory: what zlib's deflateBound allows
+ * for; and the ends of fragments. */
 static uint64_t compressed_bytes(uint64_t message)
 {
-  uint64_t more = message / 1024 + 64;
+  uint64_t more = message / 8 + message / 64 + 1024;
   return message > UINT64_MAX - more ? UINT64_MAX : message + more;
 }
 
