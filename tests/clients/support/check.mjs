@@ -1,6 +1,7 @@
 // Runs checks one after the other, each with its own servers and clients, and prints a line of
 // each: ok, FAILED or SKIPPED. The process fails when a check has.
 
+import { Certificates } from "./certificates.mjs";
 import { Client } from "./client.mjs";
 import { Server } from "./server.mjs";
 import { within } from "./within.mjs";
@@ -13,6 +14,12 @@ class Scope {
 
   atEnd(ending) {
     this.#endings.unshift(ending);
+  }
+
+  certificates() {
+    const certificates = new Certificates();
+    this.atEnd(() => certificates.remove());
+    return certificates;
   }
 
   async serve(name, ...args) {
@@ -43,11 +50,11 @@ class Scope {
   }
 }
 
-async function attempt(body) {
+async function attempt(body, deadline) {
   const scope = new Scope();
   let problem = null;
   try {
-    await within(DEADLINE_MS, "the check", body(scope));
+    await within(deadline, "the check", body(scope));
   } catch (error) {
     problem = error;
   }
@@ -55,8 +62,9 @@ async function attempt(body) {
   return problem;
 }
 
-export async function check(name, body) {
-  const problem = await attempt(body);
+// deadline, in ms, is for what takes long on a busy machine.
+export async function check(name, body, deadline = DEADLINE_MS) {
+  const problem = await attempt(body, deadline);
   if (problem) process.exitCode = 1;
   const place = /\w+_test\.mjs:\d+/.exec(problem?.stack ?? "")?.[0] ?? "";
   const reason = String(problem?.message ?? problem).replace(/\s+/g, " ").slice(0, 600);

@@ -16,6 +16,8 @@ export function run(name, ...args) {
   const lines = new Inbox();
   const errors = [];
   child.stderr.on("data", (bytes) => errors.push(bytes));
+  const complaints = new Inbox();
+  createInterface({ input: child.stderr }).on("line", (line) => complaints.push(line));
   createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
   const ended = new Promise((resolve, reject) => {
     child.on("error", (error) => {
@@ -29,20 +31,31 @@ export function run(name, ...args) {
     });
   });
   ended.catch(() => {});
-  return { child, lines, ended };
+  return { child, lines, complaints, ended };
 }
 
 export class Server {
   #program;
 
   static async start(name, ...args) {
-    const port = name === "weir-serve" ? ["--port", "0"] : ["0"];
+    const free = name === "weir-serve" ? ["--port", "0"] : ["0"];
     const server = new Server();
-    server.#program = run(name, ...port, ...args);
+    server.#program = run(name, ...free, ...args);
     const first = await server.line();
-    server.port = Number(/^listening on \w+:\/\/[\w.]+:(\d+)\/?$/.exec(first)?.[1]);
+    const [, scheme, port] = /^listening on (\w+):\/\/[\w.]+:(\d+)\/?$/.exec(first) ?? [];
+    server.port = Number(port);
+    server.scheme = scheme === "wss" ? "wss" : "ws";
     assert.ok(server.port > 0, `the first line of ${name}: ${first}`);
     return server;
+  }
+
+  // The next line of its standard error.
+  error() {
+    return this.#program.complaints.next();
+  }
+
+  signal(name) {
+    this.#program.child.kill(name);
   }
 
   // The next line of its standard output.
@@ -51,7 +64,7 @@ export class Server {
   }
 
   url(path = "/", host = "127.0.0.1") {
-    return `ws://${host}:${this.port}${path}`;
+    return `${this.scheme}://${host}:${this.port}${path}`;
   }
 
   page(path = "/") {
