@@ -204,6 +204,8 @@ struct negotiation {
 /* Reads one field's list; empty elements are skipped, as RFC 9110 section 5.6.1 wants it. */
 static const char *read_field(struct negotiation *negotiation, struct weir_slice field)
 {
+  if (field.len == 0)
+    return NULL;
   struct cursor cursor = {field.data, field.data + field.len};
   skip_blanks(&cursor);
   do {

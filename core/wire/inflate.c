@@ -83,11 +83,12 @@ static int step(struct weir__inflate *inflater, struct weir__bytes_in *in, unsig
   stream->avail_out = (unsigned)space;
   int result = inflate(stream, Z_SYNC_FLUSH);
   size_t taken = feed - stream->avail_in;
-  in->at += taken;
-  in->len -= taken;
   *made += space - stream->avail_out;
-  if (taken > 0)
+  if (taken > 0) { /* else in->at may be NULL */
+    in->at += taken;
+    in->len -= taken;
     inflater->ended = false;
+  }
   if (result == Z_STREAM_END) {
     inflateReset(stream);
     inflater->ended = true;
