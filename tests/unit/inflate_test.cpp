@@ -208,6 +208,20 @@ TEST(Inflate, ForgetsOnlyWhatItIsToldToForget)
   EXPECT_EQ(one.message("\xf2\x48\xcd\xc9\xc9\x07\x00"s), "Hello");
 }
 
+TEST(Inflate, AsksForBytesOfEachMessage)
+{
+  const std::string final_hello = "\xf3\x48\xcd\xc9\xc9\x07\x00"s;
+  inflater one;
+  EXPECT_EQ(one.message(final_hello), "Hello");
+  EXPECT_EQ(one.message(""), INSIDE);
+  std::string text;
+  EXPECT_EQ(one.feed(final_hello, false, 100, text), "");
+  weir__inflate_reset(&one.state);
+  EXPECT_EQ(one.message(""), INSIDE);
+  EXPECT_EQ(one.feed(final_hello, false, 100, text), "");
+  EXPECT_EQ(one.feed("", true, 100, text), "") << "the message has them, though this piece has not";
+}
+
 // ---- final blocks: row 54
 
 TEST(Inflate, GoesOnBehindAFinalBlock)
@@ -308,6 +322,8 @@ TEST(Inflate, RefusesWhatIsInvalid)
       // they end inside a block
       {"no byte at all", "", INSIDE},
       {"a block without its end", bit_writer().block(false, 1).literals("Hello").str(), INSIDE},
+      {"a final block without its end", bit_writer().block(true, 1).literals("Hello").str(),
+       INSIDE},
       {"a block, and no empty one", hello.substr(0, 6), INSIDE},
       {"a flush that was not cut off", hello + "\x00\x00\xff\xff"s, INSIDE},
       {"a flush cut too short", hello + "\x00"s, INSIDE},
@@ -325,9 +341,21 @@ TEST(Inflate, RefusesWhatIsInvalid)
         EXPECT_EQ(one.message(c.message, piece, room), c.answer);
         EXPECT_EQ(one.message(hello), "Hello") << "after it was reset";
       }
-  // what stands in the case above is right but for its end
-  EXPECT_EQ(inflater().message(short_codes(false).code(0, 1).code(1, 1).block(false, 0).str()),
-            "a");
+}
+
+// The last byte of such a message may hold several of its literals, and the empty block's header.
+TEST(Inflate, KeepsOutputThatIsDueWhenItsInputIsUsedUp)
+{
+  for (size_t length = 1; length < 30; length++)
+    for (size_t room = 1; room < 9; room++) {
+      bit_writer data = short_codes(false);
+      for (size_t i = 0; i < length; i++)
+        data.code(0, 1);
+      data.code(1, 1).block(false, 0);
+      inflater one;
+      EXPECT_EQ(one.message(data.str(), SIZE_MAX, room), std::string(length, 'a')) << room;
+      EXPECT_EQ(one.message(data.str(), 1, room), std::string(length, 'a')) << room;
+    }
 }
 
 TEST(Inflate, RefusesWhatIsTruncated)
