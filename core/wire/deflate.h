@@ -56,7 +56,10 @@ int weir__deflate_message(struct weir__deflate_stream *deflater, const unsigned 
 /* Compresses a message that refers to none before, as a final block and the 00 that must follow it
  * (RFC 7692 section 7.2.3.4). It refers back by up to 32 KiB: where a smaller window was agreed,
  * len must not be over it. Whoever inflates it forgets its window: a stream that serves the same
- * peer must be reset. Returns 0 with *made set, or -ENOSPC when *made would be over room. */
+ * peer must be reset. Legal, but not for every peer: one that inflates all messages by a single
+ * stream of zlib's and does not begin another, as Node.js's own WebSocket and zlib's binding for
+ * Python do where they keep theirs, silently reads nothing behind it. Returns 0 with *made set, or
+ * -ENOSPC when *made would be over room. */
 int weir__deflate_whole(struct libdeflate_compressor *compressor, const unsigned char *data,
                         size_t len, unsigned char *out, size_t room, size_t *made);
 
