@@ -354,6 +354,8 @@ struct app {
   static void on_message(struct weir_conn *conn, const struct weir_message *m, void *)
   {
     session &s = of(conn);
+    if (s.paused)
+      s.home->fail("on_message while paused");
     if (alive(s, "on_message"))
       took(s, {m->opcode, std::string(static_cast<const char *>(m->data), m->len)}, m);
   }
@@ -363,6 +365,8 @@ struct app {
     session &s = of(conn);
     if (!alive(s, "on_fragment"))
       return;
+    if (s.paused)
+      s.home->fail("on_fragment while paused");
     if ((m->first != 0) != (s.pieces.opcode == 0))
       s.home->fail("on_fragment: first is wrong");
     s.pieces.opcode = m->opcode;
@@ -420,7 +424,7 @@ struct app {
       s.home->fail("on_error twice");
     s.failed = true;
     s.home->k.note(std::string("on_error: ") + weir_strerror(error) + ": " + what);
-    if (error == -1011 && s.home->offered().stingy) // a message in pieces wants a context, too
+    if (error == -1013 && s.home->offered().stingy) // a message in pieces wants a context, too
       s.closing = true;
     else if (!s.home->options.lossy && error != -s.peer->offence)
       s.home->fail("on_error: " + std::string(weir_strerror(error)) + ": " + what);

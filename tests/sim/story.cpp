@@ -108,7 +108,7 @@ private:
       client_.send_urgent('!');
     else if (what < 86 && flavour_.secure)
       client_.change_keys();
-    else if (what < 88)
+    else if (what < (flavour_.deflates && flavour_.overflows ? 94 : 88))
       stall();
     else
       waiting_ = true;
@@ -313,6 +313,12 @@ void compress(dice &roll, const flavour &f, world_options &o)
   r.client_window_bits = roll.chance(600) ? 0 : roll.between(8, 15);
   if (roll.chance(200))
     o.server.max_compression_bytes = roll.between(1, 400000);
+  if (!f.overflows)
+    return;
+  // What was compressed must often find a queue full.
+  r.max_queued_bytes = size_t{200} << roll.below(9);
+  r.queue_policy = roll.chance(850) ? WEIR_QUEUE_DROP_NEWEST : WEIR_QUEUE_CLOSE;
+  o.sndbuf = roll.between(64, 3000);
 }
 
 client_manners manners_of(dice &roll)
