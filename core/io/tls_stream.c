@@ -162,25 +162,32 @@ static void count_record(struct weir__tls *tls)
     SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 }
 
-/* Encrypts a record and sends it: nothing waits. Returns how many bytes of plaintext it was, 0 when
- * they are held, or -errno. One send a record: two at a time cost 3 % less, more cost more, and
- * each would be 16 KiB that a connection may have to keep. */
+/* Encrypts the next record; how many bytes it holds, 0 when the session failed. */
+static size_t seal(struct weir__tls *tls, struct weir__tls_loop *shared, struct feed *feed)
+{
+  size_t len, written;
+  const unsigned char *at = next_record(feed, shared->gathered, &len);
+  count_record(tls);
+  if (SSL_write_ex(tls->ssl, at, len, &written) == 1)
+    return len;
+  fail(tls);
+  return 0;
+}
+
+/* Encrypts a record and sends it, with another one where that is short and the last, as behind a
+ * message of 16 KiB with its header: nothing waits. Returns how many bytes of plaintext it was, 0
+ * when they are held, or -errno. */
 static ssize_t send_record(struct weir__stream *stream, const struct weir__sys *sys,
                            struct feed *feed)
 {
   struct weir__tls *tls = weir__tls_of(stream);
   struct weir__tls_loop *shared = use(tls);
-  size_t len, written;
-  const unsigned char *at = next_record(feed, shared->gathered, &len);
-  count_record(tls);
-  if (SSL_write_ex(tls->ssl, at, len, &written) != 1) {
-    fail(tls);
-    push(stream, sys);
-    return -EPROTO;
-  }
+  size_t len = seal(tls, shared, feed);
+  if (feed->count == 1 && feed->piece->iov_len - feed->skipped <= WEIR__TLS_TAIL && !tls->failed)
+    len += seal(tls, shared, feed);
   int error = push(stream, sys);
-  if (error != 0)
-    return error;
+  if (error != 0 || tls->failed)
+    return error != 0 ? error : -EPROTO;
   if (tls->out == NULL)
     return (ssize_t)len;
   tls->held = (uint32_t)len;

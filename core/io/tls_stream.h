@@ -19,6 +19,7 @@ extern "C" {
 
 enum {
   WEIR__TLS_RECORD = 16 << 10,  /* plaintext bytes of a record at most (RFC 8446 section 5.1) */
+  WEIR__TLS_TAIL = 1 << 10,     /* what is left behind one goes along with it up to this */
   WEIR__TLS_PENDING = 64 << 10, /* ciphertext that waits for TCP at most: past it the peer makes us
                                    talk and does not listen */
   WEIR__TLS_TURN_NS = 1000 * 1000, /* handshakes begin no further step in a turn after this */

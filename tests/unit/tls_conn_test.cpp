@@ -1,5 +1,7 @@
 // Connections under TLS: what they do that plain ones do not, and that all else is as it is there.
+#include "io/tls_stream.h"
 #include "support/stage.hpp"
+#include "ws/conn.h"
 
 #include <gtest/gtest.h>
 
@@ -395,6 +397,33 @@ TEST_F(tls_conn, ReceiverThatStalls)
     EXPECT_TRUE(at.next(client).payload == text);
   EXPECT_TRUE(at.until([&] { return drained == 1; }));
   EXPECT_EQ(weir_conn_buffered(c()).bytes, 0u);
+}
+
+/* A frame is shared by all its receivers, and of ciphertext each has the one record that TCP did
+ * not take. */
+TEST_F(tls_conn, ManyReceiversThatStall)
+{
+  constexpr int count = 100;
+  std::vector<weir_conn *> conns;
+  at.on.open = [&](weir_conn *conn) { conns.push_back(conn); };
+  at.options.max_queued_bytes = 16 << 20;
+  at.start();
+  for (int i = 0; i < count; i++)
+    at.open("/", {}, 4096).stall(true);
+  uint64_t before = at.counters().memory_bytes;
+  held_frame large(std::string(8 << 20, 'x'), WEIR_BINARY);
+  ASSERT_EQ(weir_server_broadcast(at.server(), large, 0), 0);
+  at.settle();
+  size_t waits = 0;
+  for (weir_conn *conn : conns) {
+    const weir__tls *tls = weir__tls_of(&conn->stream);
+    EXPECT_GT(weir_conn_buffered(conn).bytes, 4u << 20);
+    EXPECT_LE(tls->held, size_t{WEIR__TLS_RECORD} + WEIR__TLS_TAIL);
+    EXPECT_LE(tls->out_end - tls->out_at, size_t{WEIR__TLS_RECORD} + WEIR__TLS_TAIL + 100);
+    waits += tls->out != nullptr;
+  }
+  EXPECT_GT(waits, size_t{count} / 2) << "or this shows nothing";
+  EXPECT_LE(at.counters().memory_bytes - before, size_t{count} * (32 << 10) + (1 << 20));
 }
 
 /* The record in flight covers messages that no send has reported: they stay, the others go. */

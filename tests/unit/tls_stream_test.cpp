@@ -113,6 +113,24 @@ TEST_F(tls_stream, sends_records_that_are_full)
   EXPECT_EQ(client->read(), std::string(size_t{64} * 2000, 'p'));
 }
 
+TEST_F(tls_stream, sends_a_short_rest_along)
+{
+  begin();
+  carry();
+  std::string text = noise(WEIR__TLS_RECORD + WEIR__TLS_TAIL);
+  size_t sends = kernel.sends;
+  EXPECT_EQ(give({text.substr(0, 4), text.substr(4)}), static_cast<ssize_t>(text.size()));
+  EXPECT_EQ(kernel.sends - sends, 1u);
+  kernel.room = WEIR__TLS_RECORD + 100;
+  EXPECT_EQ(give(text), -EAGAIN);
+  EXPECT_EQ(weir__stream_committed(&server.s), text.size());
+  kernel.room = SIZE_MAX;
+  server.s.source.writable = 1;
+  EXPECT_EQ(give(text + "!"), static_cast<ssize_t>(text.size()) + 1);
+  client->got(kernel.out);
+  EXPECT_EQ(client->read(), text + text + "!");
+}
+
 /* As a flight of a handshake with very long certificates would. */
 TEST_F(tls_stream, keeps_what_its_buffer_has_no_room_for)
 {
