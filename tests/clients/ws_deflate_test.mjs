@@ -1,4 +1,4 @@
-// npm's ws with permessage-deflate, plain and over TLS: what is agreed, and every message both ways.
+// npm's ws with permessage-deflate, plain and over TLS: what is agreed, and all messages both ways.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -63,7 +63,8 @@ for (const [what, offer, shared, dedicated] of rows) {
   for (const [option, expected] of [["--deflate", shared], ["--deflate-takeover", dedicated]]) {
     await check(`ws: ${option}: a client that offers ${what}`, async (t) => {
       const server = await t.serve("weir-serve", option, ...ALL);
-      const client = await t.client(server.url(), { perMessageDeflate: { threshold: 0, ...offer } });
+      const perMessageDeflate = { threshold: 0, ...offer };
+      const client = await t.client(server.url(), { perMessageDeflate });
       const agreed = parameters(client);
       for (const i of [0, 1, 2, 3]) assert.equal(agreed[i], expected[i], `parameter ${i}`);
       await echo_all(client);

@@ -265,12 +265,15 @@ TEST_F(Compression, WhatDoesNotCompressMayBeLongerOnTheWireThanAMessageMayBe)
     EXPECT_GT(wire.size(), payload.size());
     c.at->send(masked(fin | binary | rsv1, wire));
     expect_echo(c, payload, false);
+    wire = deflater(9, false, level).message(payload); // grows more
+    c.at->send(masked(fin | binary | rsv1, wire));
+    expect_echo(c, payload, false);
   }
   c.at->send(masked(fin | binary, noise(100001)));
   EXPECT_EQ(on_stage.next(*c.at).code(), 1009);
   client d = join();
   std::string blocks; // that say nothing, and more and more of them
-  for (int i = 0; i < 20200; i++)
+  for (int i = 0; i < 23100; i++)
     blocks += std::string("\0\0\0\xff\xff", 5);
   d.at->send(masked(fin | binary | rsv1, blocks));
   EXPECT_EQ(on_stage.next(*d.at).code(), 1009);
