@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <cctype>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -54,6 +55,14 @@ int milliseconds_until(steady_clock::time_point until)
 {
   auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now()).count();
   return static_cast<int>(std::max<long>(left, 0));
+}
+
+const char *how(ending end)
+{
+  return end == ending::reset      ? "the connection was reset"
+         : end == ending::finished ? "the stream ended"
+         : end == ending::cut      ? "the stream ended without close_notify"
+                                   : "the server is silent";
 }
 
 response parse_head(std::string_view head)
@@ -191,7 +200,15 @@ bool response::has_token(std::string_view name, std::string_view token) const
   return false;
 }
 
-client::client(uint16_t port, int receive_buffer)
+transport chosen()
+{
+  const char *version = std::getenv("WEIR_CATALOGUE_TLS");
+  if (version == nullptr || *version == '\0')
+    return transport::tcp;
+  return std::string_view(version) == "1.2" ? transport::tls12 : transport::tls13;
+}
+
+client::client(uint16_t port, int receive_buffer, transport over)
 {
   fd_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0)
@@ -211,11 +228,21 @@ client::client(uint16_t port, int receive_buffer)
   socklen_t length = sizeof address;
   getsockname(fd_, reinterpret_cast<sockaddr *>(&address), &length);
   port_ = ntohs(address.sin_port);
+  if (over != transport::tcp)
+    begin_tls(over);
+}
+
+void client::begin_tls(transport over, support::tls_peer_options options)
+{
+  int version = over == transport::tls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
+  options.min_version = options.max_version = version;
+  tls_ = std::make_unique<support::tls_peer>(options);
 }
 
 client::client(client &&other) noexcept
     : fd_(std::exchange(other.fd_, -1)), port_(other.port_), discarded_(other.discarded_),
-      input_(std::move(other.input_)), end_(other.end_)
+      tls_(std::move(other.tls_)), secure_(other.secure_), input_(std::move(other.input_)),
+      answer_(std::move(other.answer_)), end_(other.end_)
 {
 }
 
@@ -224,7 +251,10 @@ client &client::operator=(client &&other) noexcept
   std::swap(fd_, other.fd_);
   std::swap(port_, other.port_);
   std::swap(discarded_, other.discarded_);
+  std::swap(tls_, other.tls_);
+  std::swap(secure_, other.secure_);
   std::swap(input_, other.input_);
+  std::swap(answer_, other.answer_);
   std::swap(end_, other.end_);
   return *this;
 }
@@ -235,7 +265,7 @@ client::~client()
     close(fd_);
 }
 
-bool client::send(std::string_view bytes)
+bool client::send_raw(std::string_view bytes)
 {
   auto until = steady_clock::now() + patience;
   while (!bytes.empty()) {
@@ -253,6 +283,78 @@ bool client::send(std::string_view bytes)
   return true;
 }
 
+std::string client::read_raw()
+{
+  char buffer[65536];
+  pollfd wait = {fd_, POLLIN, 0};
+  poll(&wait, 1, patience.count());
+  ssize_t got = recv(fd_, buffer, sizeof buffer, 0);
+  return std::string(buffer, static_cast<size_t>(std::max<ssize_t>(got, 0)));
+}
+
+bool client::flush_tls()
+{
+  std::string out = tls_->take_output();
+  return out.empty() || send_raw(out);
+}
+
+std::string client::hello()
+{
+  if (!tls_)
+    return {};
+  tls_->handshake();
+  return tls_->take_output();
+}
+
+bool client::shake_hands()
+{
+  if (!tls_ || secure_)
+    return true;
+  auto until = steady_clock::now() + patience;
+  while (!tls_->handshake())
+    if (!flush_tls() || tls_->failed() || !fill(until))
+      return false;
+  secure_ = true;
+  input_ += tls_->read();
+  return flush_tls();
+}
+
+std::string client::sealed(std::string_view bytes)
+{
+  if (!tls_)
+    return std::string(bytes);
+  tls_->write(bytes);
+  return tls_->take_output();
+}
+
+bool client::send(std::string_view bytes)
+{
+  if (!tls_)
+    return send_raw(bytes);
+  bool sent = bytes.empty() || shake_hands();
+  for (constexpr size_t most = 256 << 10; sent && !bytes.empty();) {
+    sent = send_raw(sealed(bytes.substr(0, most)));
+    bytes.remove_prefix(std::min(bytes.size(), most));
+  }
+  return sent;
+}
+
+/* Takes what came off the socket; whether there was anything for the reader in it. */
+bool client::take(std::string_view bytes)
+{
+  if (!tls_) {
+    input_ += bytes;
+    return true;
+  }
+  tls_->got(bytes);
+  if (!secure_)
+    return true;
+  size_t before = input_.size();
+  input_ += tls_->read();
+  flush_tls();
+  return input_.size() > before;
+}
+
 /* Reads what is there, waiting for the first byte; false at the end of the stream or of the time.
  */
 bool client::fill(steady_clock::time_point until)
@@ -261,13 +363,15 @@ bool client::fill(steady_clock::time_point until)
   for (;;) {
     ssize_t got = end_ != ending::silence ? 0 : recv(fd_, buffer, sizeof buffer, 0);
     if (got > 0) {
-      input_.append(buffer, static_cast<size_t>(got));
-      return true;
+      if (take({buffer, static_cast<size_t>(got)}))
+        return true;
+      continue;
     }
     if (end_ != ending::silence)
       return false;
     if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-      end_ = got == 0 ? ending::finished : ending::reset;
+      bool announced = !secure_ || tls_->closed();
+      end_ = got != 0 ? ending::reset : announced ? ending::finished : ending::cut;
       return false;
     }
     pollfd wait = {fd_, POLLIN, 0};
@@ -294,6 +398,7 @@ bool client::upgrade(const request &head)
   std::optional<response> answer = read_response(false);
   if (!answer)
     return false;
+  answer_ = *answer;
   EXPECT_EQ(answer->status, 101) << input_;
   EXPECT_EQ(answer->value("Sec-WebSocket-Accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
   EXPECT_TRUE(answer->has_token("Connection", "Upgrade"));
@@ -307,11 +412,7 @@ std::optional<response> client::read_response(bool with_body)
   auto until = steady_clock::now() + patience;
   while ((end = input_.find("\r\n\r\n")) == std::string::npos) {
     if (!fill(until)) {
-      ADD_FAILURE() << "no whole response: "
-                    << (end_ == ending::reset      ? "the connection was reset"
-                        : end_ == ending::finished ? "the stream ended"
-                                                   : "the server is silent")
-                    << " behind \"" << input_ << "\"";
+      ADD_FAILURE() << "no whole response: " << how(end_) << " behind \"" << input_ << "\"";
       return std::nullopt;
     }
   }
@@ -348,11 +449,7 @@ std::optional<frame> client::read_frame()
     whole = whole && need(header + length);
   }
   if (!whole) {
-    ADD_FAILURE() << "no whole frame: "
-                  << (end_ == ending::reset      ? "the connection was reset"
-                      : end_ == ending::finished ? "the stream ended"
-                                                 : "the server is silent")
-                  << ", " << input_.size() << " bytes are left";
+    ADD_FAILURE() << "no whole frame: " << how(end_) << ", " << input_.size() << " bytes are left";
     return std::nullopt;
   }
   frame out;
@@ -381,8 +478,10 @@ ending client::wait_end(milliseconds timeout)
   return end_;
 }
 
-bool client::readable(milliseconds timeout) const
+bool client::readable(milliseconds timeout)
 {
+  if (tls_)
+    return !input_.empty() || fill(steady_clock::now() + timeout) || end_ != ending::silence;
   pollfd wait = {fd_, POLLIN, 0};
   return poll(&wait, 1, static_cast<int>(timeout.count())) == 1;
 }
@@ -401,6 +500,15 @@ bool client::ended() const
 }
 
 void client::half_close()
+{
+  if (secure_) {
+    tls_->shutdown();
+    flush_tls();
+  }
+  cut();
+}
+
+void client::cut()
 {
   shutdown(fd_, SHUT_WR);
 }

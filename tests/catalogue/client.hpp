@@ -1,10 +1,14 @@
-/* The attacker's side of the catalogue: a raw TCP socket, and a codec of its own, so that no fault
- * of the library can hide in code that both sides share. Nothing here knows the library. */
+/* The attacker's side of the catalogue: a raw TCP socket, TLS over it or not, and a codec of its
+ * own, so that no fault of the library can hide in code that both sides share. Nothing here knows
+ * the library. */
 #ifndef WEIR_CATALOGUE_CLIENT_HPP
 #define WEIR_CATALOGUE_CLIENT_HPP
 
+#include "support/tls_peer.hpp"
+
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +23,13 @@ namespace catalogue
 #define WEIR_CATALOGUE_PATIENCE_MS 8000
 #endif
 inline constexpr std::chrono::milliseconds patience{WEIR_CATALOGUE_PATIENCE_MS};
+
+/* What carries the bytes between clients and the server. */
+enum class transport { tcp, tls12, tls13 };
+
+/* What a run of the catalogue is over: WEIR_CATALOGUE_TLS is the TLS version, 1.2 or 1.3, or not
+ * set. */
+transport chosen();
 
 /* The first byte of a frame (RFC 6455 section 5.2). */
 enum : unsigned {
@@ -90,23 +101,44 @@ struct response {
   bool has_token(std::string_view name, std::string_view token) const;
 };
 
-/* How a stream of bytes ended, seen from this side. */
-enum class ending { finished, reset, silence };
+/* How a stream of bytes ended, seen from this side; cut is a FIN that no close_notify announced
+ * (RFC 8446 section 6.1), where TLS had been set up. */
+enum class ending { finished, reset, silence, cut };
 
 class client
 {
 public:
-  /* Connects to a port of the loopback; receive_buffer is SO_RCVBUF, 0 for the system's. */
-  explicit client(uint16_t port, int receive_buffer = 0);
+  /* Connects to a port of the loopback; receive_buffer is SO_RCVBUF, 0 for the system's. The TLS
+   * handshake goes ahead of what is sent first. */
+  explicit client(uint16_t port, int receive_buffer = 0, transport over = chosen());
   client(client &&other) noexcept;
   client &operator=(client &&other) noexcept;
   ~client();
 
-  /* Sends all of it. False when the server has reset the connection, or takes nothing more. */
+  /* Sends all of it, over TLS in records of its own. False when the server has reset the
+   * connection, or takes nothing more. */
   bool send(std::string_view bytes);
+
+  /* Past TLS, straight to and from the socket; and what send would give it. */
+  bool send_raw(std::string_view bytes);
+  std::string read_raw();
+  std::string sealed(std::string_view bytes);
+
+  /* Speaks TLS from here on, by options that a test chooses. */
+  void begin_tls(transport over, support::tls_peer_options options = {});
+
+  /* What a TLS handshake begins with, not sent; nothing on plain TCP. */
+  std::string hello();
+
+  /* The TLS handshake; true once it is done, and on plain TCP. */
+  bool shake_hands();
 
   /* Sends a request and reads the 101; false, with a failure of the test, on any other answer. */
   bool upgrade(const request &head = {});
+  const response &answer() const /* to it */
+  {
+    return answer_;
+  }
 
   /* What comes next; empty, with a failure of the test, when it does not come whole. */
   std::optional<response> read_response(bool with_body = true);
@@ -122,14 +154,15 @@ public:
     return discarded_;
   }
 
-  /* Whether something can be read within the time. */
-  bool readable(std::chrono::milliseconds timeout) const;
+  /* Whether something can be read within the time, or the stream's end. */
+  bool readable(std::chrono::milliseconds timeout);
 
   /* What the kernel holds for this end, and whether it has seen the stream's end. */
   int available() const;
   bool ended() const;
 
-  void half_close();    /* FIN */
+  void half_close();    /* close_notify, FIN */
+  void cut();           /* FIN alone */
   void reset();         /* RST */
   uint16_t port() const /* this end's, by which the server's records know it */
   {
@@ -139,15 +172,24 @@ public:
   {
     return fd_;
   }
+  support::tls_peer *tls() const /* NULL on plain TCP */
+  {
+    return tls_.get();
+  }
 
 private:
+  bool flush_tls();
+  bool take(std::string_view bytes);
   bool fill(std::chrono::steady_clock::time_point until);
   bool need(size_t bytes);
 
   int fd_ = -1;
   uint16_t port_ = 0;
   size_t discarded_ = 0;
+  std::unique_ptr<support::tls_peer> tls_;
+  bool secure_ = false; /* the TLS handshake is done */
   std::string input_;
+  response answer_;
   ending end_ = ending::silence; /* finished or reset once the stream has ended */
 };
 

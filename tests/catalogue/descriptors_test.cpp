@@ -128,19 +128,6 @@ TEST(Row61, TheReserveIsTakenAnew)
 namespace
 {
 
-/* The descriptor in this process whose peer is a client; -1 when there is none. */
-int descriptor_of(const client &peer)
-{
-  for (int fd = 3; fd < 1024; fd++) {
-    sockaddr_in address = {};
-    socklen_t length = sizeof address;
-    if (fd != peer.fd() && getpeername(fd, reinterpret_cast<sockaddr *>(&address), &length) == 0 &&
-        ntohs(address.sin_port) == peer.port())
-      return fd;
-  }
-  return -1;
-}
-
 /* Whether an id still names a connection, or could be mistaken for another one. */
 bool is_stale(server &at, weir_conn_id id)
 {
@@ -188,6 +175,8 @@ setup reuse::dropping()
   return out;
 }
 
+const std::string first_words = request{}.str() + masked(fin | text, "hello");
+
 /* Holds the loop meanwhile, so that its next turn finds all of it, in this order. */
 void reuse::in_one_batch(int n, client &second, std::optional<client> &third)
 {
@@ -200,8 +189,10 @@ void reuse::in_one_batch(int n, client &second, std::optional<client> &third)
       second.half_close();
     if (n % 2 == 1)
       third.emplace(at_.port());
-    third->send(request{}.str() + masked(fin | text, "hello"));
+    third->send_raw(third->tls() ? third->hello() : first_words);
   });
+  if (third->tls())
+    third->send(first_words);
 }
 
 /* Whether the third connection got the second one's descriptor. */

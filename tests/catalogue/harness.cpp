@@ -1,9 +1,15 @@
 #include "catalogue/harness.hpp"
 
+#include "support/certificates.hpp"
+
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cctype>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 namespace catalogue
@@ -132,12 +138,29 @@ struct thunks {
   }
 };
 
-server::server(setup setup) : on_(setup.on)
+namespace
+{
+
+weir_tls *new_tls()
+{
+  static const support::localhost files;
+  weir_tls *out = nullptr;
+  weir_tls_error error = {};
+  weir_tls_options options = {};
+  options.size = sizeof options;
+  options.identity = {files.certificate.c_str(), files.key.c_str()};
+  EXPECT_EQ(weir_tls_new(&out, &options, &error), 0) << error.text;
+  return out;
+}
+
+} // namespace
+
+server::server(setup setup) : on_(setup.on), head_(setup.head), over_(setup.over)
 {
   listen(setup);
   thread_ = std::thread([this] { serve(); });
   await([this] { return serving_; });
-  bystander_ = std::make_unique<client>(port_);
+  bystander_ = std::make_unique<client>(connect());
   bystander_->upgrade(request{}.with_line("GET /bystander HTTP/1.1"));
   expect_undisturbed();
 }
@@ -178,7 +201,13 @@ void server::listen(const setup &setup)
   aside.options.no_broadcast = 1;
   aside.handlers.on_message = thunks::echo;
   EXPECT_EQ(weir_server_route(server_, "/bystander", &aside, this), 0);
-  EXPECT_EQ(weir_server_listen(server_, "127.0.0.1", 0), 0);
+  if (over_ == transport::tcp) {
+    EXPECT_EQ(weir_server_listen(server_, "127.0.0.1", 0), 0);
+  } else {
+    weir_tls *tls = new_tls();
+    EXPECT_EQ(weir_server_listen_tls(server_, tls, "127.0.0.1", 0), 0);
+    weir_tls_free(tls);
+  }
   port_ = weir_server_port(server_);
 }
 
@@ -237,25 +266,46 @@ record &server::of(weir_conn *conn)
 
 client server::open(const request &head, int receive_buffer)
 {
-  client out(port_, receive_buffer);
+  client out = connect(receive_buffer);
   out.upgrade(head);
   wait(out, "on_open", [](const record &r) { return r.opens == 1; });
   return out;
 }
 
-bool server::drip(client &to, std::string_view bytes)
+/* Whether bytes stand in the server's socket that it has not read. */
+static bool is_waiting(int descriptor)
 {
-  for (char byte : bytes) {
-    uint64_t before = counters().bytes_received;
-    int available = to.available();
-    if (!to.send({&byte, 1}))
+  int bytes = 0;
+  return ioctl(descriptor, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+bool server::drip_by(const client &to, std::string_view bytes,
+                     const std::function<bool(std::string_view)> &send) const
+{
+  int descriptor = -1;
+  for (size_t i = 0; i < bytes.size(); i++) {
+    if (!send(bytes.substr(i, 1)))
       return false;
     auto until = steady_clock::now() + milliseconds(20);
-    while (counters().bytes_received == before && to.available() == available && !to.ended() &&
-           steady_clock::now() < until)
+    while (!to.ended() && steady_clock::now() < until) {
+      if (descriptor < 0)
+        descriptor = descriptor_of(to);
+      if (descriptor >= 0 && !is_waiting(descriptor))
+        break;
       sched_yield();
+    }
   }
   return true;
+}
+
+bool server::drip(client &to, std::string_view bytes)
+{
+  return drip_by(to, bytes, [&](std::string_view byte) { return to.send(byte); });
+}
+
+bool server::drip_raw(client &to, std::string_view bytes)
+{
+  return drip_by(to, bytes, [&](std::string_view byte) { return to.send_raw(byte); });
 }
 
 void server::on_loop(const std::function<void()> &fn)
@@ -339,6 +389,18 @@ std::chrono::nanoseconds server::cpu_time()
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
+int descriptor_of(const client &peer)
+{
+  for (int fd = 3; fd < 1024; fd++) {
+    sockaddr_in address = {};
+    socklen_t length = sizeof address;
+    if (fd != peer.fd() && getpeername(fd, reinterpret_cast<sockaddr *>(&address), &length) == 0 &&
+        ntohs(address.sin_port) == peer.port())
+      return fd;
+  }
+  return -1;
+}
+
 const char *name(delivery how)
 {
   return how == delivery::whole ? "whole" : how == delivery::bytes ? "byte by byte" : "trailed";
@@ -389,7 +451,7 @@ response refused_once(server &at, const std::string &request, int status, const 
                       delivery how)
 {
   weir_counters before = at.counters();
-  client attacker(at.port());
+  client attacker = at.connect();
   deliver(at, attacker, request, how);
   at.expect_undisturbed();
   response answer = attacker.read_response().value_or(response{});

@@ -44,11 +44,14 @@ struct hooks {
   std::function<void()> user_fini;
 };
 
-/* What a test sets up: the options of the server and of "/", the route under attack. */
+/* What a test sets up: the options of the server and of "/", the route under attack, and what its
+ * clients ask for and speak over. */
 struct setup {
   weir_options options = {};
   weir_route_options route = {};
   hooks on = {};
+  request head = {};
+  transport over = chosen();
 };
 
 class server
@@ -71,11 +74,26 @@ public:
     return loop_;
   }
 
-  /* A connection to "/", open on both sides. */
-  client open(const request &head = {}, int receive_buffer = 0);
+  transport over() const
+  {
+    return over_;
+  }
 
-  /* Sends bytes one by one, each of them once the server has received the one before; or whole. */
+  /* A connection, not yet used; and one to "/", open on both sides. */
+  client connect(int receive_buffer = 0) const
+  {
+    return client(port_, receive_buffer, over_);
+  }
+  client open(const request &head, int receive_buffer = 0);
+  client open()
+  {
+    return open(head_);
+  }
+
+  /* Sends bytes one by one, each of them once the server has received the one before, over TLS in
+   * a record of its own; or bytes as they are on the wire, past TLS. */
   bool drip(client &to, std::string_view bytes);
+  bool drip_raw(client &to, std::string_view bytes);
 
   /* Runs a function on the loop's thread, and returns when it has. */
   void on_loop(const std::function<void()> &fn);
@@ -106,6 +124,8 @@ public:
 private:
   friend struct thunks;
 
+  bool drip_by(const client &to, std::string_view bytes,
+               const std::function<bool(std::string_view)> &send) const;
   void listen(const setup &setup);
   void serve();
   void tell(const std::function<void()> &change);
@@ -114,6 +134,8 @@ private:
   record &of(weir_conn *conn); /* with the lock held */
 
   hooks on_;
+  request head_;
+  transport over_;
   weir_server *server_ = nullptr;
   weir_loop *loop_ = nullptr;
   uint16_t port_ = 0;
@@ -129,6 +151,9 @@ private:
   std::unique_ptr<client> bystander_;
   unsigned said_ = 0;
 };
+
+/* The server's descriptor of a client's connection; -1 when there is none. */
+int descriptor_of(const client &peer);
 
 /* How an attack is put on the wire. */
 enum class delivery {

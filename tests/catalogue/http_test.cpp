@@ -227,7 +227,7 @@ TEST(Row13, TheirBufferIsBounded)
   constexpr int count = 20000;
   const std::string all = good + early_frames(count);
   std::thread sender([&] { EXPECT_TRUE(peer.send(all)); });
-  while (!peer.readable(std::chrono::milliseconds(0)) && at.counters().accepted < 2)
+  while (at.counters().accepted < 2)
     std::this_thread::yield();
   sent.set_value();
   sender.join();
