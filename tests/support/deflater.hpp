@@ -105,7 +105,7 @@ private:
   bool drain(std::string &out)
   {
     static thread_local char room[65536];
-    for (;;) {
+    for (bool border = false;;) {
       stream_.next_out = reinterpret_cast<Bytef *>(room);
       stream_.avail_out = sizeof room;
       int result = inflate(&stream_, Z_SYNC_FLUSH);
@@ -114,8 +114,10 @@ private:
         inflateReset(&stream_); // a final block: what follows is a stream of its own
       else if (result != Z_OK && result != Z_BUF_ERROR)
         return false;
+      if (result != Z_BUF_ERROR) // which says nothing of where the stream stands
+        border = result == Z_STREAM_END || (stream_.data_type & 128) != 0;
       if (stream_.avail_in == 0 && stream_.avail_out > 0)
-        return result == Z_STREAM_END || (stream_.data_type & 128) != 0; // at a block's border
+        return border;
       if (result == Z_BUF_ERROR && stream_.avail_out > 0)
         return false;
     }
