@@ -183,6 +183,83 @@ TEST(Row52, BombsWithinTheLimitOneBehindTheOther)
   }
 }
 
+namespace
+{
+
+/* Counts, for each turn of a loop, what the handlers of that turn were given. */
+class turns
+{
+public:
+  void begin(weir_loop *loop)
+  {
+    loop_ = loop;
+    next(this);
+  }
+  void add(size_t bytes)
+  {
+    now_ += bytes;
+    most_ = std::max(most_, now_);
+    all_ += bytes;
+  }
+  void end()
+  {
+    over_ = true;
+  }
+  size_t most() const
+  {
+    return most_;
+  }
+  size_t all() const
+  {
+    return all_;
+  }
+
+private:
+  static void next(void *arg)
+  {
+    auto *self = static_cast<turns *>(arg);
+    self->now_ = 0;
+    if (!self->over_ && weir_loop_post(self->loop_, next, self) != 0)
+      ADD_FAILURE() << "weir_loop_post";
+  }
+
+  weir_loop *loop_ = nullptr;
+  bool over_ = false;
+  size_t now_ = 0, most_ = 0, all_ = 0;
+};
+
+} // namespace
+
+/* A turn is as long as what it makes, not as what came for it: 1 KiB of each comes, and 1 MiB of
+ * each is made. */
+TEST(Row52, TheyDoNotMakeATurnLong)
+{
+  for (const way &how : ways) {
+    SCOPED_TRACE(how.name);
+    turns seen;
+    setup counting = compressing(how.mode);
+    auto count = [&](weir_conn *, const weir_message *message) { seen.add(message->len); };
+    if (how.piecewise)
+      counting.on.fragment = count;
+    else
+      counting.on.message = count;
+    server at(counting);
+    speaker attacker(at);
+    at.on_loop([&] { seen.begin(at.loop()); });
+    constexpr size_t count_of_bombs = 200;
+    const std::string one = compressed(fin | binary, std::string(mebibyte, '\0'));
+    attacker.socket.send(repeat(one, one.size() * count_of_bombs));
+    at.expect_undisturbed();
+    size_t all = 0;
+    at.poll("all of it", [&] {
+      at.on_loop([&] { all = seen.all(); });
+      return all == count_of_bombs * mebibyte;
+    });
+    at.on_loop([&] { seen.end(); });
+    EXPECT_LE(seen.most(), 4 * mebibyte);
+  }
+}
+
 TEST(Row55, FloodOfEmptyBlocks)
 {
   for (const way &how : ways) {

