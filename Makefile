@@ -247,13 +247,15 @@ bench-instructions: $(BUILD)/bin/weir-serve | need-dev
 # ---- servers that others wrote, measured beside weir (bench/peers/README.md)
 
 PEER_BIN := $(addprefix $(BUILD)/peers/,raw lws beast)
-PEER_OBJ := $(addprefix $(BUILD)/obj/bench/peers/servers/,raw.o raw_wire.o lws.o beast.o)
+PEER_OBJ := $(addprefix $(BUILD)/obj/bench/peers/servers/,raw.o raw_deflate.o raw_wire.o lws.o \
+  beast.o)
 PEER_NPM := bench/peers/node_modules/.stamp
 $(PEER_OBJ): OPT := -O3
 $(PEER_OBJ): | need-peers
-$(BUILD)/peers/raw: $(BUILD)/obj/bench/peers/servers/raw_wire.o
+$(BUILD)/peers/raw: $(BUILD)/obj/bench/peers/servers/raw_wire.o \
+  $(BUILD)/obj/bench/peers/servers/raw_deflate.o
 $(PEER_BIN): $(BUILD)/peers/%: $(BUILD)/obj/bench/peers/servers/%.o
-	$(link) -lcrypto -lwebsockets
+	$(link) -lssl -lcrypto -lz -lwebsockets
 $(PEER_NPM): bench/peers/package-lock.json bench/peers/package.json | need-peers
 	cd bench/peers && npm ci --no-audit --no-fund
 	@touch $@

@@ -1,8 +1,8 @@
 """CPU per operation: for each point of work a panel, for each server a row with all its rounds."""
 import html
 
-from data import (NS, colour_of, doubtful, median, name_of, ordered, part, rate_text, ratio_text,
-                  time_text, unit_of)
+from data import (NS, colour_of, digits, doubtful, median, name_of, ordered, part, rate_text,
+                  ratio_text, time_text, unit_of)
 from svg import Panel, linear, nice_ticks, series, short, tick_text
 from targets import RATIOS
 
@@ -70,12 +70,13 @@ def mark_target(panel, scale, value, y, target):
 
 def table(point):
     """All figures of a point, to be unfolded."""
-    lines = ["<tr><th>server<th>CPU<th>ratio<th>per second<th>p50<th>p99"]
+    lines = ["<tr><th>server<th>CPU<th>ratio<th>per second<th>p50<th>p99<th>bytes"]
     for name in ordered(point["servers"], lambda s: point["servers"][s].get("median") or 0):
         s = point["servers"][name]
         cells = [html.escape(name_of(name))]
         for key, write in (("median", time_text), ("ratio", ratio_text),
-                           ("per_second", rate_text), ("p50_us", micro), ("p99_us", micro)):
+                           ("per_second", rate_text), ("p50_us", micro), ("p99_us", micro),
+                           ("bytes", digits)):
             cells.append("–" if s.get(key) is None else write(s[key]))
         lines.append("<tr><td>" + "<td>".join(cells))
     return f'<table class="figures">{"".join(lines)}</table>'

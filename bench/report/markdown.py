@@ -19,7 +19,8 @@ def target_table(found):
 
 
 def cpu_table(found):
-    """A row for each point: what it costs weir, and all servers as ratios to the reference."""
+    """A row for each point: what it costs weir, and all servers as ratios to the reference, or as
+    times where that cannot do it."""
     points = part(found, "peers", "points")
     if not points:
         return ""
@@ -36,12 +37,18 @@ def cpu_table(found):
         cells = [point["title"] + ("" if point.get("reliable", True) else " (unreliable)"),
                  time_text(base) if base is not None else ""]
         for server in servers:
-            ratio = measured.get(server, {}).get("ratio")
-            cells.append("" if ratio is None else ratio_text(ratio))
+            cells.append(cpu_text(measured.get(server, {}), base))
         per_second = measured.get("weir", {}).get("per_second")
         cells.append("" if per_second is None else f"{per_second:,.0f}")
         lines.append(cells)
     return table(head, lines)
+
+
+def cpu_text(figures, base):
+    """The ratio to the reference; its own time where the reference cannot do the work."""
+    if base is None:
+        return "" if figures.get("median") is None else time_text(figures["median"])
+    return "" if figures.get("ratio") is None else ratio_text(figures["ratio"])
 
 
 def growth_table(found):

@@ -31,6 +31,9 @@ IDLE_BYTES, SUBSCRIBED_BYTES = 160, 240
 BUSY_POLL = .65
 FLAT = .15
 LAYER = 1.03
+TWINS = .20
+# The work, and its floor that deflates for each receiver.
+TWINS_POINTS = ("broadcast-1k-w2-deflate", "loop-1k-w2-deflate")
 
 
 def row(work, target, value, write, doubt=None, allowed=None):
@@ -65,7 +68,17 @@ def quotient(above, below):
     return above / below if above is not None and below else None
 
 
+def twins_row(points):
+    """One deflate for all receivers, against the floor's deflate for each."""
+    twins, each = (points.get(key) for key in TWINS_POINTS)
+    apart = [p for p in (twins, each) if p and not p.get("reliable", True)]
+    reached = quotient(of_server(twins, "weir", "median"), of_server(each, "raw", "median"))
+    return row("broadcast 1 KiB JSON to 1,000, compressed, to raw epoll with a deflate for each",
+               TWINS, reached, ratio_text, "A/A apart" if apart else None)
+
+
 def other_rows(found):
+    yield twins_row(part(found, "peers", "points") or {})
     stuck = (part(found, "peers", "stuck") or {}).get("weir", {})
     yield row("8 MiB to 100 stuck receivers: grown", STUCK_BYTES, stuck.get("grown_bytes"),
               bytes_text)

@@ -64,6 +64,26 @@ async def mode(scope, path, words, timed):
     assert (found["latency_us"]["count"] > 0) == timed, found["latency_us"]
 
 
+async def weir(scope, serve, path, words):
+    """Each mode against our own server, with all that it has."""
+    certificate = await Certificate.make(scope)
+    for deflate, asked, agreed in (
+            ("--deflate", [], "server 15 bits no takeover, client 15 bits no takeover"),
+            ("--deflate-takeover", [], "server 15 bits takeover, client 15 bits takeover"),
+            ("--deflate-takeover", ["--no-takeover"],
+             "server 15 bits no takeover, client 15 bits no takeover")):
+        server = await scope.serve("weir-serve", "--mode", serve, "--tls-cert", certificate.file,
+                                   "--tls-key", certificate.key, deflate)
+        payload = [] if words in ("storm", "idle") else ["--json-payload", "--size", "2K"]
+        url = server.url(path).replace("ws://", "wss://")
+        bench = await Run.with_reports(*words.split(), *SHORT, *payload, "--compress", *asked, url)
+        was_good(bench)
+        equal(bench.json["compression"], agreed)
+        counts = bench.json["counts"]
+        assert counts["operations"] > 0, counts
+        equal(counts["compressed"], counts["messages_received"])
+
+
 async def steps(scope):
     certificate = await Certificate.make(scope)
     server = await Stranger.start(scope, certificate.context(), {})
@@ -237,6 +257,15 @@ run([
     ("weir-bench, wss and compressed: churn", mode, "/", "churn --lifetime 0.05", True),
     ("weir-bench, wss and compressed: idle", mode, "/", "idle", False),
     ("weir-bench, wss and compressed: ramp", steps),
+    ("weir over wss, compressed: echo", weir, "echo", "/", "closed --in-flight 3"),
+    ("weir over wss, compressed: broadcast", weir, "all", "/", "broadcast --in-flight 4"),
+    ("weir over wss, compressed: a loop of sends", weir, "loop", "/", "broadcast"),
+    ("weir over wss, compressed: slow receivers", weir, "all", "/", "slow --stall 0.1 --slow 50"),
+    ("weir over wss, compressed: bystander", weir, "topic", "/all",
+     "bystander --rate 50 --side-path /"),
+    ("weir over wss, compressed: storm", weir, "echo", "/", "storm"),
+    ("weir over wss, compressed: churn", weir, "echo", "/", "churn --lifetime 0.05"),
+    ("weir over wss, compressed: idle", weir, "echo", "/", "idle"),
     ("weir-bench, wss: versions, full handshakes and resumed sessions", versions),
     ("weir-bench, wss and compressed: kinds and sizes of payload", payloads),
     ("weir-bench, compressed: what servers may agree to", agreements),

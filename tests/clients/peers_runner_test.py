@@ -9,6 +9,7 @@ from support.harness import equal, run
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench/peers"))
 
+from runner import certificates as maker  # noqa: E402
 from runner import figures, generator, points, rounds, servers, store, table  # noqa: E402
 from runner.progress import Progress  # noqa: E402
 
@@ -46,7 +47,7 @@ async def ratios(_):
                "silent": [sample(None)]}
     found = figures.servers_of(samples, "uws")
     equal(found["weir"], {"values": [100], "median": 100, "ratio": 0.5, "per_second": 5.0,
-                          "p50_us": 1.0, "p99_us": 2.0})
+                          "p50_us": 1.0, "p99_us": 2.0, "bytes": None})
     equal(found["uws"]["ratio"], 1.0)
     equal("silent" in found, False)
     equal(figures.servers_of({"weir": [sample(100)]}, "uws")["weir"]["ratio"], None)
@@ -119,7 +120,8 @@ async def taking_up(_):
 
 async def choosing(_):
     own, special = points.choose(["echo-64*", "stuck"])
-    equal(([point.name for point in own], special), (["echo-64", "echo-64x16"], ["stuck"]))
+    equal(([point.name for point in own], special),
+          (["echo-64", "echo-64x16", "echo-64-tls"], ["stuck"]))
     own, special = points.choose([])
     equal((len(own), len(special)), (len(points.POINTS), len(points.SPECIAL)))
     try:
@@ -138,12 +140,57 @@ async def own_servers(_):
     equal(found["weir"].command, found["weir2"].command)
 
 
+async def abilities(_):
+    """Who is asked for what: TLS and compression, each as the command's words tell."""
+    files = ("c.pem", "k.pem")
+    named = {point.name: point for point in points.POINTS}
+    equal(len(named), len(points.POINTS))
+    plain, secure = named["echo-64"], named["echo-64-tls"]
+    shared, takeover = named["echo-1k-deflate"], named["echo-1k-takeover"]
+    own = {"PEER_some": "s {port} {mode}", "PEER_all": "a {port} {cert} {key} {deflate}"}
+    found = servers.all_servers(own)
+    able = {point.name: [name for name in ("some", "all", "raw", "weir") if
+                         point.suits(found[name])] for point in (plain, secure, shared, takeover)}
+    equal(able, {"echo-64": ["some", "all", "raw", "weir"], "echo-64-tls": ["all", "weir"],
+                 "echo-1k-deflate": ["all", "raw", "weir"], "echo-1k-takeover": ["all", "weir"]})
+    equal(found["all"].line(1, "echo"), ["a", "1", "-", "-", "off"])
+    equal(found["all"].line(1, "echo", files, "shared"), ["a", "1", *files, "shared"])
+    equal(found["weir"].line(1, "echo")[-1], "--quiet")
+    equal(found["weir"].line(1, "echo", files, "takeover")[-5:],
+          ["--tls-cert", "c.pem", "--tls-key", "k.pem", "--deflate-takeover"])
+    for point in points.POINTS:
+        equal("--compress" in point.load, point.deflate != "off")
+        equal("--no-takeover" in point.load, point.deflate == "shared")
+        equal("--tls-version" in point.load, point.tls)
+
+
+async def certificates(scope):
+    folder = scope.enter_context(tempfile.TemporaryDirectory())
+    maker.FOLDER = os.path.join(folder, "tls")
+    files = maker.certificate()
+    with open(files[0], encoding="ascii") as file:
+        first = file.read()
+    equal((maker.certificate(), maker.is_good(files[0]), maker.is_good(files[1])),
+          (files, True, False))
+    with open(files[0], encoding="ascii") as file:
+        equal(file.read(), first)
+    with open(files[0], "w", encoding="ascii") as file:
+        file.write("spoiled")
+    equal((maker.certificate(), maker.is_good(files[0])), (files, True))
+
+
 async def complaints(_):
     good = {"counts": {"wrong": 0, "lost": 0, "failed": 0}, "reasons": []}
     equal(generator.complaint(good, 0), None)
     equal(generator.complaint(good, 1), "weir-bench ended with status 1")
     bad = {"counts": {"wrong": 0, "lost": 3, "failed": 0}, "reasons": [{"text": "it hung"}]}
     equal(generator.complaint(bad, 1), "3 lost; it hung")
+    packed = {"settings": {"compress": 1}, "counts": {"messages_received": 5, "compressed": 5}}
+    equal(generator.uncompressed(packed), None)
+    packed["counts"]["compressed"] = 3
+    equal(generator.uncompressed(packed), "2 messages came uncompressed")
+    packed["settings"]["compress"] = 0
+    equal(generator.uncompressed(packed), None)
 
 
 async def estimates(_):
@@ -160,11 +207,13 @@ async def estimates(_):
 async def tables(_):
     point = {"reliable": False, "servers": {"uws": {"median": 5000, "ratio": 1.0},
                                             "weir": {"median": 4500, "ratio": 0.9}}}
-    results = {"reference": "uws", "points": {"echo-64": point},
+    lone = {"reliable": True, "servers": {"weir": {"median": 7000, "ratio": None}}}
+    results = {"reference": "uws", "points": {"echo-64": point, "echo-64-tls": lone},
                "memory": {"servers": {"weir": {"idle_bytes": 150, "subscribed_bytes": None}}},
                "runner": {"echo-64": {"failed": {"ws": "broke"}}}}
     text = [" ".join(line.split()) for line in table.lines(results)]
-    for line in ("echo-64 ~ 5,000 1.00 0.90", "weir 150 -", "echo-64: ws: broke"):
+    for line in ("echo-64 ~ 5,000 1.00 0.90", "echo-64-tls - - 7,000", "weir 150 -",
+                 "echo-64: ws: broke"):
         assert line in text, f"{line} is not in {text}"
     equal(table.lines({"points": {}, "runner": {}}), [])
 
@@ -179,6 +228,8 @@ run([
     ("peers: a run is taken up again", taking_up),
     ("peers: points are chosen by name", choosing),
     ("peers: servers of the user's own", own_servers),
+    ("peers: who is asked for TLS and compression", abilities),
+    ("peers: the certificate is made once", certificates),
     ("peers: loads that do not count", complaints),
     ("peers: the time that is left", estimates),
     ("peers: the table", tables),

@@ -51,7 +51,7 @@ def median_of(samples, key):
 
 def servers_of(samples, reference):
     """{name: what the results say of a server at a point}, of {name: [sample]}, each sample with
-    value, per_second, p50_us and p99_us."""
+    value, per_second, p50_us, p99_us and bytes (of a message that came, as it came)."""
     base = median_of(samples.get(reference, []), "value")
     found = {}
     for name, own in samples.items():
@@ -62,7 +62,7 @@ def servers_of(samples, reference):
             "values": [sample["value"] for sample in own if sample.get("value") is not None],
             "median": middle,
             "ratio": middle / base if base else None,
-            **{key: median_of(own, key) for key in ("per_second", "p50_us", "p99_us")},
+            **{key: median_of(own, key) for key in ("per_second", "p50_us", "p99_us", "bytes")},
         }
     return found
 

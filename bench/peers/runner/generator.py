@@ -33,6 +33,15 @@ def complaint(report, status):
     return "; ".join(bad + reasons) or f"weir-bench ended with status {status}"
 
 
+def uncompressed(report):
+    """Why a load that was to be compressed does not count, or None."""
+    counts = report.get("counts", {})
+    plain = counts.get("messages_received", 0) - counts.get("compressed", 0)
+    if not report.get("settings", {}).get("compress") or plain <= 0:
+        return None
+    return f"{plain} messages came uncompressed"
+
+
 def run_load(running, command, path="/", tolerant=False):
     """weir-bench's report as a dictionary. Raises Failed when answers were wrong or lost, unless
     tolerant: where a load goes beyond what a server can do, some may be."""
@@ -40,7 +49,7 @@ def run_load(running, command, path="/", tolerant=False):
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         line = ["taskset", "-c", LOAD_CPU, f"{BUILD}/bin/{command[0]}", *command[1:], "--quiet",
                 "--server-pid", str(running.child.pid), "--json", file.name,
-                f"ws://127.0.0.1:{running.port}{path}"]
+                f"{running.scheme}://127.0.0.1:{running.port}{path}"]
         try:
             done = subprocess.run(line, capture_output=True, text=True, timeout=deadline,
                                   check=False)
@@ -51,15 +60,15 @@ def run_load(running, command, path="/", tolerant=False):
         except ValueError:
             said = " ".join((done.stderr or done.stdout).split())
             raise Failed(f"weir-bench: status {done.returncode}: {said[-200:]}") from None
-    problem = complaint(report, done.returncode)
+    problem = complaint(report, done.returncode) or uncompressed(report)
     if problem and not tolerant:
         raise Failed(problem)
     return report
 
 
-def measure(server, mode, command, path="/", extra=(), tolerant=False):
+def measure(server, mode, command, path="/", extra=(), tolerant=False, tls=None, deflate="off"):
     """Starts the server, loads it once, ends it."""
-    with Running(server, next_port(), mode, extra) as running:
+    with Running(server, next_port(), mode, extra, tls, deflate) as running:
         return run_load(running, command, path, tolerant)
 
 
@@ -67,5 +76,8 @@ def sample_of(report):
     """What a round keeps of a report."""
     latency = report.get("latency_us") or {}
     use = report.get("server") or {}
+    counts = report.get("counts") or {}
+    received = counts.get("messages_received")
     return {"value": use.get("cpu_ns_per_operation"), "per_second": report.get("per_second"),
-            "p50_us": latency.get("p50"), "p99_us": latency.get("p99")}
+            "p50_us": latency.get("p50"), "p99_us": latency.get("p99"),
+            "bytes": counts["bytes_received"] / received if received else None}

@@ -16,6 +16,29 @@ class Point:
     mode: str  # of the server
     load: tuple  # weir-bench's words
     unit: str = PER_OPERATION
+    tls: bool = False
+    deflate: str = "off"  # or shared, without context takeover, or takeover
+
+    def suits(self, server):
+        """Whether a server can do it."""
+        return ((not self.tls or server.can_tls()) and
+                (self.deflate == "off" or server.can_deflate(self.deflate)))
+
+
+def over_tls(point):
+    """The same over TLS 1.3."""
+    return dataclasses.replace(point, name=point.name + "-tls", title=point.title + ", over TLS",
+                               load=(*point.load, "--tls-version", "13"), tls=True)
+
+
+def compressed(point, deflate):
+    """The same of JSON, compressed at level 1. Where no context is kept, clients ask for that."""
+    kept = deflate == "takeover"
+    words = ("--json-payload", "--compress", *(() if kept else ("--no-takeover",)))
+    return dataclasses.replace(
+        point, name=f"{point.name}-{'takeover' if kept else 'deflate'}", deflate=deflate,
+        title=f"{point.title}, JSON, compressed {'with' if kept else 'without'} takeover",
+        load=(*point.load, *words))
 
 
 def echo(name, title, *options, connections=100):
@@ -31,7 +54,7 @@ def broadcast(kind, mode, title, size, window, apart=False):
                         "--in-flight", str(window), *(["--apart"] if apart else [])), PER_DELIVERY)
 
 
-POINTS = (
+PLAIN = (
     echo("64", "64 B, 100 connections, 1 in flight", "--size", "64"),
     echo("64x16", "64 B, 100 connections, 16 in flight", "--size", "64", "--in-flight", "16"),
     echo("1k", "1 KiB, 100 connections, 1 in flight", "--size", "1K"),
@@ -44,6 +67,17 @@ POINTS = (
       for size in ("64", "1k") for window in (2, 32)),
     *(broadcast("broadcast", "all", "Publish", size, 2, True) for size in ("64", "1k")),
     *(broadcast("loop", "loop", "A send for each of a list:", size, 32) for size in ("64", "1k")),
+)
+
+BY_NAME = {point.name: point for point in PLAIN}
+POINTS = (
+    *PLAIN,
+    *(over_tls(BY_NAME[name]) for name in ("echo-64", "echo-1k", "echo-16k", "storm")),
+    compressed(BY_NAME["echo-1k"], "shared"),
+    compressed(BY_NAME["echo-1k"], "takeover"),
+    # One message to all, and what a deflate for each of them costs.
+    compressed(BY_NAME["broadcast-1k-w2"], "shared"),
+    compressed(broadcast("loop", "loop", "A send for each of a list:", "1k", 2), "shared"),
 )
 
 # Measured otherwise, each by a function of runner/special.py or runner/stuck.py.

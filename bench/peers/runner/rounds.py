@@ -1,5 +1,6 @@
 """A point measured: all servers in turn, round by round, and again while the control differs."""
 from . import figures
+from .certificates import certificate
 from .generator import measure, sample_of, words
 from .servers import Failed
 
@@ -39,15 +40,17 @@ def measure_point(point, servers, settings, tell):
     """What the results say of a point, and {name: why a server is missing}."""
     command = words(point.load, settings.seconds, settings.warmup)
     names = list(servers)
+    tls = certificate() if point.tls else None
 
     def take(name):
-        return sample_of(measure(servers[name], point.mode, command))
+        return sample_of(measure(servers[name], point.mode, command, tls=tls,
+                                 deflate=point.deflate))
 
     spread, samples, failed = until_steady(names, settings.rounds, settings.attempts, take, tell)
     found = figures.servers_of(samples, settings.reference)
     return {
         "title": point.title, "unit": point.unit,
-        "command": " ".join([*command, "ws://127.0.0.1:PORT/"]),
+        "command": " ".join([*command, f"ws{'s' if tls else ''}://127.0.0.1:PORT/"]),
         "reliable": figures.is_reliable(spread), "control_spread": spread,
         "rounds": settings.rounds, "servers": found,
     }, failed

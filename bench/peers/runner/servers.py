@@ -19,17 +19,56 @@ MODES = ("echo", "all", "others", "loop", "bystander")
 
 
 class Server:
-    """A program that can serve: command has the words {port} and {mode}. One with a protocol of its
-    own is compared only where the load speaks that."""
+    """A program that can serve: command has the words {port} and {mode}, and {cert}, {key} and
+    {deflate} where it can do these. One with a protocol of its own is compared only where the load
+    speaks that."""
+
+    deflates = ("shared", "takeover")
 
     def __init__(self, name, command, version, words=None, protocol="websocket"):
         self.name, self.command, self.version, self.protocol = name, command, version, protocol
         self.words = words or {}  # the program's own names of modes
 
-    def line(self, port, mode):
+    def has(self, word):
+        return any(word in part for part in self.command)
+
+    def can_tls(self):
+        return self.has("{cert}")
+
+    def can_deflate(self, how):
+        return self.has("{deflate}") and how in self.deflates
+
+    def line(self, port, mode, tls=None, deflate="off"):
+        """The command line; tls is the certificate's and the key's file."""
         word = self.words.get(mode, "all" if mode == "subscribed" else mode)
-        return [part.replace("{port}", str(port)).replace("{mode}", word)
-                for part in self.command]
+        cert, key = tls or ("-", "-")
+        values = {"{port}": str(port), "{mode}": word, "{cert}": cert, "{key}": key,
+                  "{deflate}": deflate}
+        line = list(self.command)
+        for name, value in values.items():
+            line = [part.replace(name, value) for part in line]
+        return line
+
+
+class Raw(Server):
+    """The floor, which keeps no context."""
+
+    deflates = ("shared",)
+
+
+class Weir(Server):
+    """weir-serve, which has options for it."""
+
+    def can_tls(self):
+        return True
+
+    def can_deflate(self, how):
+        return how in self.deflates
+
+    def line(self, port, mode, tls=None, deflate="off"):
+        options = {"off": [], "shared": ["--deflate"], "takeover": ["--deflate-takeover"]}
+        secure = ["--tls-cert", tls[0], "--tls-key", tls[1]] if tls else []
+        return [*super().line(port, mode), *secure, *options[deflate]]
 
 
 class Failed(Exception):
@@ -39,11 +78,12 @@ class Failed(Exception):
 class Running:
     """A started server, ended when the context is left."""
 
-    def __init__(self, server, port, mode, extra=()):
-        self.port = port
+    def __init__(self, server, port, mode, extra=(), tls=None, deflate="off"):
+        self.port, self.scheme = port, "wss" if tls else "ws"
         self.errors = tempfile.TemporaryFile()
         self.child = subprocess.Popen(
-            ["taskset", "-c", SERVER_CPU, *server.line(port, mode), *extra],
+            ["taskset", "-c", SERVER_CPU, *server.line(port, mode, tls, deflate),
+             *extra],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, cwd=ROOT)
         try:
             self.wait_until_ready()
@@ -123,17 +163,18 @@ def all_servers(environment):
              "{mode}", "--max-message", str(64 << 20), "--queue-bytes", "0", "--ping-ms", "0",
              "--quiet"]
     ends = ["{port}", "{mode}"]
+    secured = [*ends, "{cert}", "{key}", "{deflate}"]
     topic = {"bystander": "topic", "subscribed": "topic"}
     bun = f"{HERE}/node_modules/.bin/bun"
     found = [
-        Server("weir", serve, of_weir, topic),
-        Server("weir2", serve, of_weir, topic),
-        Server("raw", [f"{BUILD}/peers/raw", *ends], of_weir),
-        Server("ws", ["node", f"{SERVERS}/ws.mjs", *ends], of_module("ws")),
-        Server("bun", [bun, f"{SERVERS}/bun.mjs", *ends], lambda: said(bun, "--version")),
-        Server("lws", [f"{BUILD}/peers/lws", *ends], of_package("libwebsockets-dev")),
-        Server("beast", [f"{BUILD}/peers/beast", *ends], of_package("libboost-dev")),
-        Server("websockets", ["/usr/bin/python3", f"{SERVERS}/websockets_server.py", *ends],
+        Weir("weir", serve, of_weir, topic),
+        Weir("weir2", serve, of_weir, topic),
+        Raw("raw", [f"{BUILD}/peers/raw", *ends, "{deflate}"], of_weir),
+        Server("ws", ["node", f"{SERVERS}/ws.mjs", *secured], of_module("ws")),
+        Server("bun", [bun, f"{SERVERS}/bun.mjs", *secured], lambda: said(bun, "--version")),
+        Server("lws", [f"{BUILD}/peers/lws", *secured], of_package("libwebsockets-dev")),
+        Server("beast", [f"{BUILD}/peers/beast", *secured], of_package("libboost-dev")),
+        Server("websockets", ["/usr/bin/python3", f"{SERVERS}/websockets_server.py", *secured],
                of_package("python3-websockets")),
         Server("socketio", ["node", f"{SERVERS}/socketio.mjs", *ends], of_module("socket.io"),
                protocol="socketio"),

@@ -19,13 +19,15 @@ def points(results):
     if not names or not reference:
         return []
     lines = [f"Server CPU per operation, as a ratio to {reference}; ~ where the control's two "
-             "copies differed by more than 2 %", "", row("", [f"{reference}, ns", *names])]
+             f"copies differed by more than 2 %. Where {reference} cannot do it: in ns.", "",
+             row("", [f"{reference}, ns", *names])]
     for name, point in results["points"].items():
         own = point["servers"]
         base = own.get(reference, {}).get("median")
         lines.append(row(name + ("" if point["reliable"] else " ~"), [
             number(base, ",.0f"),
-            *(number(own.get(server, {}).get("ratio")) for server in names)]))
+            *(number(own.get(server, {}).get("ratio")) if base else
+              number(own.get(server, {}).get("median"), ",.0f") for server in names)]))
     return lines
 
 

@@ -1,20 +1,23 @@
-// Bun.serve and its publish: PORT MODE.
-const [port, mode] = process.argv.slice(2);
+// Bun.serve and its publish: PORT MODE CERT KEY DEFLATE.
+const [port, mode, cert = "-", key = "-", deflate = "off"] = process.argv.slice(2);
+const packs = deflate !== "off";
 
 const clients = new Set();
 
 function toEach(message) {
-  for (const client of clients) client.send(message);
+  for (const client of clients) client.send(message, packs);
 }
 
 // In bystander only what came by the path /all is broadcast.
 const handlers = {
-  echo: (socket, message) => socket.send(message),
-  all: (socket, message) => server.publish("all", message),
-  others: (socket, message) => socket.publish("all", message),
+  echo: (socket, message) => socket.send(message, packs),
+  all: (socket, message) => server.publish("all", message, packs),
+  others: (socket, message) => socket.publish("all", message, packs),
   loop: (socket, message) => toEach(message),
   bystander: (socket, message) =>
-    socket.data.broadcasts ? server.publish("all", message) : socket.send(message),
+    socket.data.broadcasts
+      ? server.publish("all", message, packs)
+      : socket.send(message, packs),
 };
 
 const handle = handlers[mode];
@@ -25,13 +28,17 @@ const subscribes = (socket) =>
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: Number(port),
+  ...(cert === "-" ? {} : { tls: { cert: Bun.file(cert), key: Bun.file(key) } }),
   fetch(request, server) {
     const broadcasts = mode === "bystander" && new URL(request.url).pathname === "/all";
     if (server.upgrade(request, { data: { broadcasts } })) return undefined;
     return new Response("a WebSocket server\n", { status: 426 });
   },
   websocket: {
-    perMessageDeflate: false,
+    perMessageDeflate: packs && {
+      compress: deflate === "shared" ? "shared" : "dedicated",
+      decompress: deflate === "shared" ? "shared" : "dedicated",
+    },
     maxPayloadLength: 64 << 20,
     backpressureLimit: 1 << 30,
     idleTimeout: 0,

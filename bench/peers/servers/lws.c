@@ -1,6 +1,6 @@
-/* libwebsockets, on its own poll loop where that is the faster: PORT MODE. A message is written
- * only when its connection is writeable, as the library wants it, so each connection has a queue;
- * what all receivers get is one counted message. */
+/* libwebsockets, on its own poll loop where that is the faster: PORT MODE CERT KEY DEFLATE. A
+ * message is written only when its connection is writeable, as the library wants it, so each
+ * connection has a queue; what all receivers get is one counted message. */
 #include <libwebsockets.h>
 
 #include <stdbool.h>
@@ -172,16 +172,40 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
   }
 }
 
+/* What the library answers to an offer. */
+static const struct lws_extension *extensions(const char *deflate)
+{
+  static const struct lws_extension shared[] = {
+      {"permessage-deflate", lws_extension_callback_pm_deflate,
+       "permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
+      {NULL, NULL, NULL}};
+  static const struct lws_extension takeover[] = {
+      {"permessage-deflate", lws_extension_callback_pm_deflate, "permessage-deflate"},
+      {NULL, NULL, NULL}};
+  if (strcmp(deflate, "off") == 0)
+    return NULL;
+  return strcmp(deflate, "shared") == 0 ? shared : takeover;
+}
+
+static void secure(struct lws_context_creation_info *info, const char *cert, const char *key)
+{
+  if (strcmp(cert, "-") == 0)
+    return;
+  info->options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+  info->ssl_cert_filepath = cert;
+  info->ssl_private_key_filepath = key;
+}
+
 int main(int argc, char **argv)
 {
   static const char *const names[] = {"echo", "all", "others", "loop", "bystander"};
   static const struct lws_protocols protocols[] = {
       {"weir", on_event, sizeof(struct client), 0, 0, NULL, 0}, {NULL, NULL, 0, 0, 0, NULL, 0}};
   int chosen = 0;
-  while (argc == 3 && chosen < 5 && strcmp(argv[2], names[chosen]) != 0)
+  while (argc == 6 && chosen < 5 && strcmp(argv[2], names[chosen]) != 0)
     chosen++;
-  if (argc != 3 || chosen == 5) {
-    fputs("usage: lws PORT MODE\n", stderr);
+  if (argc != 6 || chosen == 5) {
+    fputs("usage: lws PORT MODE CERT KEY DEFLATE\n", stderr);
     return 2;
   }
   mode = (enum mode)chosen;
@@ -192,6 +216,8 @@ int main(int argc, char **argv)
   /* Of 100 or 1,000 connections its poll loop takes less CPU; of 10,000 it cannot keep up. */
   if (mode == BYSTANDER)
     info.options |= LWS_SERVER_OPTION_LIBEV;
+  secure(&info, argv[3], argv[4]);
+  info.extensions = extensions(argv[5]);
   info.pt_serv_buf_size = 64 << 10;
   struct lws_context *context = lws_create_context(&info);
   if (context == NULL)

@@ -1,9 +1,12 @@
 /* The floor: an edge-triggered epoll server that answers upgrades and then does the least that the
- * work needs: PORT MODE. An echo goes back as it comes in: the bytes of one read are unmasked in
- * place, each behind a header without a key, and leave in one send; a long message is passed on
- * before it has come whole. In mode all, the frames that one read brought go to each client in one
- * send; in mode loop each frame does. There are no limits, no checks and no fragments' rules. */
+ * work needs: PORT MODE [shared]. An echo goes back as it comes in: the bytes of one read are
+ * unmasked in place, each behind a header without a key, and leave in one send; a long message is
+ * passed on before it has come whole. In mode all, the frames that one read brought go to each
+ * client in one send; in mode loop each frame does. With shared (zlib, no takeover) whole messages
+ * are deflated anew, in mode loop for each client. There are no limits, no checks and no fragments'
+ * rules. */
 #define _GNU_SOURCE /* accept4() */
+#include "raw_deflate.h"
 #include "raw_wire.h"
 
 #include <arpa/inet.h>
@@ -34,6 +37,7 @@ struct client {
 };
 
 static enum mode mode;
+static bool deflates;
 static int epoll;
 static struct client **receivers;
 static size_t receiver_count, receiver_capacity;
@@ -148,6 +152,47 @@ static void echo(struct client *c, unsigned char *from, size_t len)
   client_send(c, start, (size_t)(to - start));
 }
 
+/* Answers a message, which was unmasked. */
+static void answer_packed(struct client *c, unsigned char first, const unsigned char *payload,
+                          size_t len)
+{
+  const unsigned char *packed, *text = payload;
+  bool each = mode == LOOP && c->broadcasts;
+  if ((first & RAW_COMPRESSED) != 0)
+    text = raw_inflate(payload, len, &len);
+  first &= (unsigned char)~RAW_COMPRESSED;
+  for (size_t i = 0, size; each && i < receiver_count; i++) {
+    packed = raw_deflate(first, text, len, &size);
+    client_send(receivers[i], packed, size);
+  }
+  if (each)
+    return;
+  packed = raw_deflate(first, text, len, &len);
+  if (c->broadcasts)
+    to_all(c, packed, len);
+  else
+    client_send(c, packed, len);
+}
+
+/* Answers whole frames, with messages that are compressed; keeps the rest. */
+static void exchange_packed(struct client *c, unsigned char *from, size_t len)
+{
+  unsigned char *end = from + len;
+  struct raw_header header;
+  while (raw_header_read(&header, from, (size_t)(end - from)) &&
+         header.payload <= (size_t)(end - from) - header.len) {
+    unsigned char first = header.bytes[0], *frame = from + 4;
+    size_t begun = answer_header(c, frame, &header), payload = (size_t)header.payload;
+    pass_payload(c, frame + begun, from + header.len, payload);
+    if ((first & 8) != 0)
+      client_send(c, frame, begun + payload);
+    else
+      answer_packed(c, first, frame + begun, payload);
+    from += header.len + payload;
+  }
+  keep(&c->in, &c->in_len, from, (size_t)(end - from));
+}
+
 /* Broadcasts the whole frames; keeps the rest, and room for the whole of its frame. */
 static void broadcast(struct client *c, unsigned char *from, size_t len)
 {
@@ -182,7 +227,7 @@ static void upgrade(struct client *c, const char *head, size_t len)
     keep(&c->in, &c->in_len, (const unsigned char *)head, len);
     return;
   }
-  c->ended = !raw_upgrade(answer, head, len);
+  c->ended = !raw_upgrade(answer, head, len, deflates);
   if (c->ended)
     return;
   c->broadcasts = mode == BYSTANDER ? strncmp(head, "GET /all ", 9) == 0 : mode != ECHO;
@@ -194,7 +239,7 @@ static void upgrade(struct client *c, const char *head, size_t len)
 
 static void take(struct client *c, unsigned char *bytes, size_t len)
 {
-  if (c->in_len == 0 && c->upgraded && !c->broadcasts) {
+  if (c->in_len == 0 && c->upgraded && !c->broadcasts && !deflates) {
     echo(c, bytes, len);
     return;
   }
@@ -210,6 +255,8 @@ static void take(struct client *c, unsigned char *bytes, size_t len)
   }
   if (!c->upgraded)
     upgrade(c, (const char *)bytes, len);
+  else if (deflates)
+    exchange_packed(c, bytes, len);
   else
     broadcast(c, bytes, len);
   free(kept);
@@ -270,12 +317,15 @@ int main(int argc, char **argv)
 {
   static const char *const names[] = {"echo", "all", "others", "loop", "bystander"};
   int chosen = 0, on = 1;
-  while (argc == 3 && chosen < 5 && strcmp(argv[2], names[chosen]) != 0)
+  while (argc >= 3 && chosen < 5 && strcmp(argv[2], names[chosen]) != 0)
     chosen++;
-  if (argc != 3 || chosen == 5) {
-    fputs("usage: raw PORT MODE\n", stderr);
+  if (argc < 3 || chosen == 5) {
+    fputs("usage: raw PORT MODE [shared]\n", stderr);
     return 2;
   }
+  deflates = argc > 3 && strcmp(argv[3], "shared") == 0;
+  if (deflates)
+    raw_deflate_begin();
   mode = (enum mode)chosen;
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1]))};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

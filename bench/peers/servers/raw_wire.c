@@ -65,7 +65,7 @@ void raw_turn_key(unsigned char key[4], size_t len)
   memcpy(key, turned, 4);
 }
 
-bool raw_upgrade(char answer[RAW_ANSWER], const char *head, size_t len)
+bool raw_upgrade(char answer[RAW_ANSWER], const char *head, size_t len, bool deflates)
 {
   static const char name[] = "\nSec-WebSocket-Key: ";
   static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -86,7 +86,10 @@ bool raw_upgrade(char answer[RAW_ANSWER], const char *head, size_t len)
   EVP_EncodeBlock(accept, digest, sizeof digest);
   snprintf(answer, RAW_ANSWER,
            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-           "Sec-WebSocket-Accept: %s\r\n\r\n",
-           (char *)accept);
+           "Sec-WebSocket-Accept: %s\r\n%s\r\n",
+           (char *)accept,
+           deflates ? "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+                      "client_no_context_takeover\r\n"
+                    : "");
   return true;
 }

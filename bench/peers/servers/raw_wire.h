@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RAW_ANSWER = 160 };
+enum { RAW_ANSWER = 320 };
 
 struct raw_header {
   const unsigned char *bytes;
@@ -25,7 +25,7 @@ void raw_unmask(unsigned char *to, const unsigned char *from, size_t len,
 void raw_turn_key(unsigned char key[4], size_t len);
 
 /* Writes the answer, a string, to a request head that ends in an empty line and is followed by
- * nothing; false when there is no key in it. */
-bool raw_upgrade(char answer[RAW_ANSWER], const char *head, size_t len);
+ * nothing; false when there is no key in it. deflates: it agrees to permessage-deflate unseen. */
+bool raw_upgrade(char answer[RAW_ANSWER], const char *head, size_t len, bool deflates);
 
 #endif

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
-"""Python's websockets on asyncio: PORT MODE."""
+"""Python's websockets on asyncio: PORT MODE CERT KEY DEFLATE. A broadcast is a deflate for each."""
 import asyncio
+import ssl
 import sys
 
 import websockets
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 PORT, MODE = int(sys.argv[1]), sys.argv[2]
+CERT, KEY, DEFLATE = sys.argv[3:] if len(sys.argv) > 3 else ("-", "-", "off")
 
 clients = set()
 
@@ -48,10 +51,28 @@ async def serve(client, path):
         clients.discard(client)
 
 
+def secured():
+    if CERT == "-":
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERT, KEY)
+    return context
+
+
+def extensions():
+    if DEFLATE == "off":
+        return None
+    forgets = DEFLATE == "shared"
+    return [ServerPerMessageDeflateFactory(
+        server_no_context_takeover=forgets, client_no_context_takeover=forgets,
+        compress_settings={"level": 1})]
+
+
 async def main():
     if MODE != "bystander" and MODE not in HANDLERS:
         sys.exit(f"no such mode: {MODE}")
     async with websockets.serve(serve, "127.0.0.1", PORT, backlog=4096, compression=None,
+                                ssl=secured(), extensions=extensions(),
                                 max_size=64 << 20, max_queue=None, ping_interval=None,
                                 write_limit=1 << 30):
         print("listening", flush=True)

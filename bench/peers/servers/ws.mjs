@@ -1,15 +1,25 @@
-// ws on Node.js, with bufferutil: PORT MODE. It has no publish: all is a send for each client.
+// ws on Node.js, with bufferutil: PORT MODE CERT KEY DEFLATE. It has no publish: all is a send for
+// each client, and a deflate for each.
+import { readFileSync } from "node:fs";
+import { createServer } from "node:https";
 import { WebSocket, WebSocketServer } from "ws";
 
-const [port, mode] = process.argv.slice(2);
+const [port, mode, cert = "-", key = "-", deflate = "off"] = process.argv.slice(2);
 
+const address = { host: "127.0.0.1", port: Number(port), backlog: 4096 };
+const secure =
+  cert === "-" ? null : createServer({ cert: readFileSync(cert), key: readFileSync(key) });
+const keepsNothing = deflate === "shared";
 const server = new WebSocketServer({
-  host: "127.0.0.1",
-  port: Number(port),
-  backlog: 4096,
-  perMessageDeflate: false,
+  ...(secure ? { server: secure } : address),
+  perMessageDeflate: deflate !== "off" && {
+    zlibDeflateOptions: { level: 1 },
+    serverNoContextTakeover: keepsNothing,
+    clientNoContextTakeover: keepsNothing,
+  },
   maxPayload: 64 << 20,
 });
+secure?.listen(address);
 
 // In bystander only what came by the path /all is broadcast, to those who came by it.
 const receivers = mode === "bystander" ? new Set() : server.clients;
