@@ -24,10 +24,10 @@ export function findChromium() {
     .map((directory) => join(directory, "chromium")).find(isExecutable);
 }
 
-// A browser with a profile of its own, which ends with it.
-export async function launch() {
+// A browser with a profile of its own, which ends with it; more are options of its context.
+export async function launch(more = {}) {
   const browser = await chromium.launch({ executablePath: findChromium(), args: ARGS });
-  const context = await browser.newContext({ acceptDownloads: true });
+  const context = await browser.newContext({ acceptDownloads: true, ...more });
   context.setDefaultTimeout(STEP_MS);
   return { context, close: () => browser.close() };
 }
