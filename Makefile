@@ -57,7 +57,7 @@ COMMON := -g $(WARN) -pthread -fno-omit-frame-pointer -Icore/include \
   $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DWEIR_DEBUG)
 C_FLAGS := -std=gnu11 $(COMMON) -fvisibility=hidden
 CXX_FLAGS := -std=c++20 $(COMMON) -Icpp/include
-LIBS := -lssl -lcrypto -lz -ldeflate $(LLHTTP_LIBS) -pthread
+LIBS := -lssl -lcrypto -lz $(LLHTTP_LIBS) -pthread
 DEPS = -MMD -MP
 
 # ---- the library, twice: build/lib for the programs, and with debug assertions for the tests

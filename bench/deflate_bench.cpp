@@ -74,8 +74,6 @@ struct inflater {
   }
 };
 
-using alone = std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)>;
-
 void report(benchmark::State &state, size_t plain, size_t compressed)
 {
   state.SetBytesProcessed(state.iterations() * state.range(0));
@@ -84,9 +82,12 @@ void report(benchmark::State &state, size_t plain, size_t compressed)
 
 // ---- out
 
+/* bits 0: as many as the length needs. */
 void deflate_stream(benchmark::State &state, int level, int bits, bool takeover)
 {
   const auto length = static_cast<size_t>(state.range(0));
+  if (bits == 0)
+    bits = weir__deflate_bits(length, 15);
   const std::vector<std::string> plain = texts(length);
   std::vector<unsigned char> out(weir__deflate_bound(length));
   deflater stream(bits, level);
@@ -97,24 +98,6 @@ void deflate_stream(benchmark::State &state, int level, int bits, bool takeover)
     if (!takeover)
       weir__deflate_reset(&stream.state);
     if (weir__deflate_message(&stream.state, bytes(text), length, out.data(), out.size(), &made))
-      state.SkipWithError("it did not fit");
-    in_bytes += length;
-    out_bytes += made;
-  }
-  report(state, in_bytes, out_bytes);
-}
-
-void deflate_whole(benchmark::State &state, int level)
-{
-  const auto length = static_cast<size_t>(state.range(0));
-  const std::vector<std::string> plain = texts(length);
-  std::vector<unsigned char> out(weir__deflate_bound(length));
-  alone compressor(libdeflate_alloc_compressor(level), libdeflate_free_compressor);
-  size_t i = 0, in_bytes = 0, out_bytes = 0;
-  for (auto _ : state) {
-    const std::string &text = plain[i++ % plain.size()];
-    size_t made = 0;
-    if (weir__deflate_whole(compressor.get(), bytes(text), length, out.data(), out.size(), &made))
       state.SkipWithError("it did not fit");
     in_bytes += length;
     out_bytes += made;
@@ -193,9 +176,7 @@ BENCHMARK_CAPTURE(deflate_stream, takeover_level_6, 6, 15, true)->Apply(with_len
 BENCHMARK_CAPTURE(deflate_stream, takeover_level_1_window_10, 1, 10, true)->Apply(with_lengths);
 BENCHMARK_CAPTURE(deflate_stream, reset_level_1, 1, 15, false)->Apply(with_lengths);
 BENCHMARK_CAPTURE(deflate_stream, reset_level_6, 6, 15, false)->Apply(with_lengths);
-BENCHMARK_CAPTURE(deflate_stream, reset_level_1_window_12, 1, 12, false)->Apply(with_lengths);
-BENCHMARK_CAPTURE(deflate_whole, level_1, 1)->Apply(with_lengths);
-BENCHMARK_CAPTURE(deflate_whole, level_6, 6)->Apply(with_lengths);
+BENCHMARK_CAPTURE(deflate_stream, alone_level_1, 1, 0, false)->Apply(with_lengths);
 BENCHMARK(deflate_reset)->DenseRange(9, 15, 2);
 BENCHMARK_CAPTURE(inflate_stream, window_15, 15)->Apply(with_lengths);
 BENCHMARK_CAPTURE(inflate_stream, window_10, 10)->Apply(with_lengths);

@@ -17,7 +17,7 @@ MAX_TOP_LINES = 12
 
 # Headers of the C library that need no kernel, the intrinsics, and the libraries of wire.
 PURE = re.compile(r"(?:assert|endian|errno|limits|stdarg|stdbool|stddef|stdint|string|strings|stdio"
-                  r"|immintrin|emmintrin|arm_neon|llhttp|openssl/(?:evp|sha)|zlib|libdeflate)\.h")
+                  r"|immintrin|emmintrin|arm_neon|llhttp|openssl/(?:evp|sha)|zlib)\.h")
 FREESTANDING = re.compile(r"std(?:bool|def|int)\.h")
 STANDARD_CXX = re.compile(r"[a-z_]+")
 ANY = re.compile(r".*")
@@ -252,10 +252,9 @@ COMMON = re.compile(r"mem(?:cpy|move|set|cmp|chr|mem)|str(?:len|nlen|cmp|ncmp|ch
                     r"|__errno_location|__cpu_model|__cpu_indicator_init|__cpu_features2")
 ALLOWED = (
     ("core/wire/", r"llhttp_\w+|SHA1_(?:Init|Update|Final)|EVP_(?:En|De)code\w+"),
-    # zlib with memory of the caller's; libdeflate with what the caller has made.
+    # zlib, with memory of the caller's.
     ("core/wire/inflate", r"inflate\w*"),
-    ("core/wire/deflate", r"deflate\w*|libdeflate_deflate_compress\w*"),
-    ("core/ws/deflate", r"libdeflate_(?:alloc|free)_(?:de)?compressor"),
+    ("core/wire/deflate", r"deflate\w*"),
     # OpenSSL reads files by itself; all bytes of connections go through streams.
     ("core/io/tls", r"(?:SSL|TLS|BIO|ERR|PEM|X509|EVP|OPENSSL|CRYPTO|GENERAL_NAME|ASN1)_\w+"
                     r"|OPENSSL_\w+|d2i_\w+|i2d_\w+|pthread_mutex_\w+"),

@@ -26,6 +26,14 @@ size_t weir__deflate_bytes(uint8_t window_bits)
   return ((size_t)8 << window_bits) + STATE;
 }
 
+uint8_t weir__deflate_bits(size_t len, uint8_t most)
+{
+  uint8_t bits = 9;
+  while (bits < most && len > (size_t)1 << (bits - 1))
+    bits++;
+  return bits;
+}
+
 int weir__deflate_init(struct weir__deflate_stream *deflater, uint8_t window_bits, int level,
                        struct weir__zmem memory)
 {
@@ -49,8 +57,7 @@ void weir__deflate_reset(struct weir__deflate_stream *deflater)
   deflateReset(&deflater->stream);
 }
 
-/* At worst a byte takes nine bits, and each block of 127 symbols or more ten; and libdeflate stores
- * what grows. */
+/* At worst a byte takes nine bits, and each block of 127 symbols or more ten. */
 size_t weir__deflate_bound(size_t len)
 {
   return len + len / 8 + len / 64 + 32;
@@ -93,18 +100,5 @@ int weir__deflate_message(struct weir__deflate_stream *deflater, const unsigned 
       return -ENOSPC;
     }
   *made = total - TAIL;
-  return 0;
-}
-
-int weir__deflate_whole(struct libdeflate_compressor *compressor, const unsigned char *data,
-                        size_t len, unsigned char *out, size_t room, size_t *made)
-{
-  if (len == 0)
-    return make_empty(out, room, made);
-  size_t block = room > 0 ? libdeflate_deflate_compress(compressor, data, len, out, room - 1) : 0;
-  if (block == 0)
-    return -ENOSPC;
-  out[block] = EMPTY;
-  *made = block + 1;
   return 0;
 }

@@ -1,12 +1,12 @@
 /* Compression of messages (RFC 7692 section 7.2.1). Pure: zlib's streams in memory that the caller
- * gives, and libdeflate for messages that stand alone. Whether a message gained by it is the
- * caller's business. */
+ * gives. Whether a message gained by it is the caller's business. No message ends in a final block
+ * (section 7.2.3.4), which is legal, but clients that keep one stream of zlib's for all messages,
+ * as Node.js's own WebSocket does, read nothing after it. */
 #ifndef WEIR_WIRE_DEFLATE_H
 #define WEIR_WIRE_DEFLATE_H
 
 #include "wire/zmem.h"
 
-#include <libdeflate.h>
 #include <stdint.h>
 #include <zlib.h>
 
@@ -34,13 +34,17 @@ int weir__deflate_init(struct weir__deflate_stream *deflater, uint8_t window_bit
 /* Gives the memory back. */
 void weir__deflate_fini(struct weir__deflate_stream *deflater);
 
+/* The least window, of least to most bits, with which a message that refers to none before is
+ * compressed as well as with any, and with most speed: a reset clears less. */
+uint8_t weir__deflate_bits(size_t len, uint8_t most);
+
 /* Forgets all messages before: the next one refers to none. Needed before each message where no
  * context is taken over; and where one is, when a message that was made does not go out from here,
  * or one goes out that was not made here. Costs the clearing of a hash table, 2 to the power of
  * window_bits + 1 bytes. */
 void weir__deflate_reset(struct weir__deflate_stream *deflater);
 
-/* Room in which both of the below always succeed, for len bytes. */
+/* Room in which the below always succeeds, for len bytes. */
 size_t weir__deflate_bound(size_t len);
 
 /* Bytes of room that weir__deflate_message needs beside what it makes. */
@@ -52,16 +56,6 @@ enum { WEIR__DEFLATE_SLACK = 5 };
  * reset and goes on. */
 int weir__deflate_message(struct weir__deflate_stream *deflater, const unsigned char *data,
                           size_t len, unsigned char *out, size_t room, size_t *made);
-
-/* Compresses a message that refers to none before, as a final block and the 00 that must follow it
- * (RFC 7692 section 7.2.3.4). It refers back by up to 32 KiB: where a smaller window was agreed,
- * len must not be over it. Whoever inflates it forgets its window: a stream that serves the same
- * peer must be reset. Legal, but not for every peer: one that inflates all messages by a single
- * stream of zlib's and does not begin another, as Node.js's own WebSocket and zlib's binding for
- * Python do where they keep theirs, silently reads nothing behind it. Returns 0 with *made set, or
- * -ENOSPC when *made would be over room. */
-int weir__deflate_whole(struct libdeflate_compressor *compressor, const unsigned char *data,
-                        size_t len, unsigned char *out, size_t room, size_t *made);
 
 #ifdef __cplusplus
 }

@@ -60,11 +60,9 @@ int weir_conn_compression(const struct weir_conn *c, struct weir_compression_sta
 
 struct weir__deflate_kind weir__conn_deflate_kind(const struct weir_conn *c, size_t len)
 {
-  uint8_t bits = weir__conn_server_bits(c);
   return (struct weir__deflate_kind){
-      .window_bits = bits,
+      .window_bits = weir__deflate_bits(len, weir__conn_server_bits(c)),
       .level = (uint8_t)weir__conn_route(c)->options.compression_level,
-      .final = !c->server_takeover && (bits == 15 || len <= (size_t)1 << bits),
   };
 }
 

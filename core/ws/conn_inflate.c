@@ -1,10 +1,12 @@
 /* Compressed messages to handlers (RFC 7692 section 7.2.2), in pieces of at most 16 KiB, each of
- * which is judged before the next is made. One that came whole and refers to none before it is
- * inflated by the loop's stream and leaves nothing behind; every other one by its connection's. */
+ * which is judged before the next is made. Where context is taken over, the connection's own stream
+ * inflates what comes when it comes. Elsewhere a message is collected until it is whole, and the
+ * loop's stream inflates it and keeps nothing. */
 #include "ws/conn_deflate.h"
 
 #include "wire/close.h"
 #include "ws/conn_out.h"
+#include "ws/frame.h"
 
 #include <string.h>
 
@@ -170,30 +172,55 @@ bool weir__conn_inflate_rest(struct weir_conn *c, size_t *frames)
   return done;
 }
 
-/* The stream for a message of which any piece but all of it came, or that may be long: it stays
- * with the connection until the end. False when the connection was failed. */
+/* Has the connection's own stream do it, which may be interrupted; false when there is no memory
+ * for one, or no room in the budget. */
 static bool take_context(struct weir_conn *c, struct inflation *inflation)
 {
   struct weir__context *context = weir__context_of(c);
-  if (context != NULL && inflation->event->first)
-    weir__context_begin(context);
-  if (context != NULL)
-    inflation->stream = weir__context_inflater(c, context);
-  if (inflation->stream == NULL) {
-    fail(c, WEIR__CLOSE_TRY_AGAIN, "no memory for one more compressed message");
+  struct weir__inflate *stream = context == NULL ? NULL : weir__context_inflater(c, context);
+  if (stream == NULL)
     return false;
-  }
+  if (inflation->event->first)
+    weir__context_begin(context);
+  inflation->stream = stream;
   inflation->context = context;
   inflation->message = &context->message;
   return true;
 }
 
-/* Whether the loop's stream serves, which nothing may interrupt. */
-static bool fits_loop(const struct weir_conn *c, const struct weir__event *event)
+/* The compressed bytes of a message are collected, and inflated when it is whole. */
+static void collect(struct weir_conn *c, const struct weir__event *event, size_t *frames)
+{
+  if (weir__conn_assemble(c, event) != 0) {
+    weir__conn_no_memory(c);
+  } else if (event->last) {
+    struct weir_frame *frame = c->inbox->message;
+    const struct weir__event all = {.data = weir__frame_data(frame),
+                                    .len = weir__frame_len(frame),
+                                    .opcode = event->opcode,
+                                    .first = true,
+                                    .last = true};
+    c->inbox->message = NULL;
+    weir__conn_take_compressed(c, &all, frames);
+    weir__buf_give(weir__conn_pool(c), &frame->buf);
+  }
+}
+
+/* Whether the stream that began the message, or the messages before, must go on. */
+static bool is_bound(const struct weir_conn *c)
+{
+  return c->client_takeover || (c->has_context && c->context->inside);
+}
+
+/* Whether a stream is worth making for this message alone: where its pieces are handed out as they
+ * come, or where the loop would be held up for long. */
+static bool is_worth(const struct weir_conn *c, const struct weir__event *event)
 {
   const struct weir__route *route = weir__conn_route(c);
-  return event->first && event->last && !c->client_takeover &&
-         route->handlers.on_fragment == NULL && route->limits.max_message_bytes <= WHOLE_BYTES;
+  bool collecting = c->inbox != NULL && c->inbox->message != NULL;
+  bool whole = event->first && event->last;
+  return !collecting && (route->handlers.on_fragment != NULL ||
+                         (whole && route->limits.max_message_bytes > WHOLE_BYTES));
 }
 
 void weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *event,
@@ -201,10 +228,16 @@ void weir__conn_take_compressed(struct weir_conn *c, const struct weir__event *e
 {
   struct weir__inflating whole = {0};
   struct inflation inflation = {.event = event, .message = &whole, .in = {event->data, event->len}};
-  if (fits_loop(c, event))
-    inflation.stream = weir__deflates_inflater(c->shard);
-  if (inflation.stream == NULL && !take_context(c, &inflation))
+  bool bound = is_bound(c);
+  bool own = (bound || is_worth(c, event)) && take_context(c, &inflation);
+  if (!bound && !own && !(event->first && event->last)) {
+    collect(c, event, frames);
     return;
-  if (!run(c, &inflation, frames) && weir__conn_is_live(c))
+  }
+  if (!bound && !own)
+    inflation.stream = weir__deflates_inflater(c->shard);
+  if (inflation.stream == NULL)
+    weir__conn_no_memory(c);
+  else if (!run(c, &inflation, frames) && weir__conn_is_live(c))
     keep_rest(c, &inflation);
 }

@@ -49,7 +49,7 @@ void weir__deflate_give(struct weir_server *server, size_t bytes)
   __atomic_sub_fetch(&server->compression_bytes, bytes, __ATOMIC_RELAXED);
 }
 
-/* ---- what zlib and libdeflate make */
+/* ---- what zlib makes */
 
 static struct weir__deflate_stream *new_stream(struct weir__shard *shard, uint8_t window_bits,
                                                uint8_t level)
@@ -117,10 +117,7 @@ static void free_compressor(struct weir__shard *shard, struct weir__compressor *
 {
   if (compressor->kind.level == 0)
     return;
-  if (compressor->kind.final)
-    libdeflate_free_compressor(compressor->whole);
-  else
-    free_stream(shard, compressor->stream);
+  free_stream(shard, compressor->stream);
   compressor->kind.level = 0;
 }
 
@@ -246,7 +243,7 @@ void weir__deflates_fini(struct weir__shard *shard)
 
 static bool same_kind(struct weir__deflate_kind a, struct weir__deflate_kind b)
 {
-  return a.level == b.level && a.final == b.final && (a.final || a.window_bits == b.window_bits);
+  return a.level == b.level && a.window_bits == b.window_bits;
 }
 
 /* The compressor of a kind, perhaps in the place of the one that was not used for longest. */
@@ -264,11 +261,8 @@ static struct weir__compressor *compressor_for(struct weir__shard *shard,
   if (weir__deflates_watch(shard) != 0)
     return NULL;
   free_compressor(shard, oldest);
-  if (kind.final)
-    oldest->whole = libdeflate_alloc_compressor(kind.level);
-  else
-    oldest->stream = new_stream(shard, kind.window_bits, kind.level);
-  if (kind.final ? oldest->whole == NULL : oldest->stream == NULL)
+  oldest->stream = new_stream(shard, kind.window_bits, kind.level);
+  if (oldest->stream == NULL)
     return NULL;
   oldest->kind = kind;
   return oldest;
@@ -282,8 +276,6 @@ size_t weir__deflate_alone(struct weir__shard *shard, struct weir__deflate_kind 
   if (compressor == NULL)
     return 0;
   compressor->used_ms = shard->loop->now_ms;
-  if (kind.final)
-    return weir__deflate_whole(compressor->whole, data, len, out, room, &made) == 0 ? made : 0;
   weir__deflate_reset(compressor->stream);
   return weir__deflate_message(compressor->stream, data, len, out, room, &made) == 0 ? made : 0;
 }

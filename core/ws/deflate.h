@@ -47,13 +47,9 @@ struct weir__context {
 
 /* A compressor of the loop's own. */
 struct weir__compressor {
-  struct weir__deflate_kind kind; /* level 0: the place is free; final: libdeflate's, which has
-                                     15 bits always */
+  struct weir__deflate_kind kind; /* level 0: the place is free */
   uint64_t used_ms;
-  union {
-    struct weir__deflate_stream *stream;
-    struct libdeflate_compressor *whole;
-  };
+  struct weir__deflate_stream *stream;
 };
 
 /* Lent data that was compressed for somebody last, and what came of it: a loop over all clients

@@ -42,7 +42,7 @@ static struct weir__twin *place_of(struct weir__twins *twins, struct weir__pool 
 {
   for (size_t i = 0; i < WEIR__TWINS; i++) {
     const struct weir__deflate_kind *k = &twins->twins[i].kind;
-    if (k->window_bits == kind.window_bits && k->level == kind.level && k->final == kind.final)
+    if (k->window_bits == kind.window_bits && k->level == kind.level)
       return &twins->twins[i];
   }
   struct weir__twin *twin = &twins->twins[twins->next++ % WEIR__TWINS];

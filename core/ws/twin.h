@@ -1,12 +1,8 @@
 /* Twins: the compressed bytes of a shared frame, made once a loop for all receivers that may have
- * them (RFC 7692 section 7.2). What they may have differs by the window that was agreed and by
- * whether context is taken over:
- *
- * - A twin that ends in a final block is libdeflate's. It goes only where no context is taken over,
- *   and, since libdeflate's window is 15 bits, where the window is that or holds the whole message.
- * - A twin that ends in a flush is zlib's, with the receiver's window. It refers to nothing before
- *   it, so a receiver with takeover may have it; what we compress for that one next must then start
- *   afresh, since its window has moved on. */
+ * them (RFC 7692 section 7.2). They refer to nothing before them and end in a flush, so that every
+ * receiver may have them whose window is no smaller than theirs: that of a short message is small,
+ * whatever was agreed, and one twin serves nearly everybody. A receiver with takeover may, too, if
+ * what we compress for it next starts afresh, since its window has moved on. */
 #ifndef WEIR_WS_TWIN_H
 #define WEIR_WS_TWIN_H
 
@@ -26,7 +22,6 @@ struct weir__shard;
 struct weir__deflate_kind {
   uint8_t window_bits; /* 9..15 */
   uint8_t level;       /* 1..9 */
-  bool final;          /* ends in a final block */
 };
 
 struct weir__twin {

@@ -57,29 +57,6 @@ struct deflater {
   }
 };
 
-struct whole_deflater {
-  std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor;
-
-  explicit whole_deflater(int level = 1)
-      : compressor(libdeflate_alloc_compressor(level), libdeflate_free_compressor)
-  {
-  }
-
-  std::string message(std::string_view text, size_t room)
-  {
-    std::vector<unsigned char> out(room);
-    size_t made = 0;
-    int result =
-        weir__deflate_whole(compressor.get(), bytes(text), text.size(), out.data(), room, &made);
-    EXPECT_TRUE(result == 0 || result == -ENOSPC);
-    return result == 0 ? str(out, made) : "!";
-  }
-  std::string message(std::string_view text)
-  {
-    return message(text, weir__deflate_bound(text.size()));
-  }
-};
-
 // ---- texts
 
 uint32_t next(uint32_t &random)
@@ -209,11 +186,9 @@ TEST(Deflate, IsBoundOnWhatCannotBeCompressed)
   for (int bits : {9, 11, 15})
     for (int level : {1, 4, 9}) {
       deflater one(bits, level);
-      whole_deflater whole(level);
       for (size_t length : {1, 2, 5, 100, 255, 256, 257, 1000, 4096, 20000, 70000, 300000}) {
         const std::string text = noise(length, static_cast<uint32_t>(length));
         EXPECT_NE(one.message(text), "!") << bits << " bits, level " << level << ", " << length;
-        EXPECT_NE(whole.message(text), "!") << "level " << level << ", " << length;
       }
       // bytes of nine bits each in a fixed block, too few of a kind for a dynamic one
       std::string high;
@@ -255,65 +230,21 @@ TEST(DeflateMemory, MayFailAtEachCall)
   EXPECT_EQ(memory.bytes, 0u);
 }
 
-// ---- messages that stand alone
-
-TEST(DeflateWhole, IsReadAlone)
+TEST(Deflate, ShortMessagesNeedNoLargeWindow)
 {
-  for (int level = 1; level <= 9; level++) {
-    whole_deflater one(level);
-    support::inflater peer; // resets itself behind final blocks
-    for (const std::string &text : conversation()) {
-      SCOPED_TRACE(testing::Message() << "level " << level << ", " << text.size() << " bytes");
-      const std::string data = one.message(text);
-      EXPECT_EQ(data.back(), '\0'); // 7.2.3.4
-      EXPECT_TRUE(support::inflater().message(data) == text);
-      EXPECT_TRUE(peer.message(data) == text);
-    }
+  EXPECT_EQ(weir__deflate_bits(0, 15), 9);
+  EXPECT_EQ(weir__deflate_bits(256, 15), 9);
+  EXPECT_EQ(weir__deflate_bits(257, 15), 10);
+  EXPECT_EQ(weir__deflate_bits(1024, 15), 11);
+  EXPECT_EQ(weir__deflate_bits(1024, 10), 10);
+  EXPECT_EQ(weir__deflate_bits(1024, 9), 9);
+  EXPECT_EQ(weir__deflate_bits(16384, 15), 15);
+  EXPECT_EQ(weir__deflate_bits(SIZE_MAX, 15), 15);
+  for (size_t length : {300, 1000, 5000, 16000}) {
+    const std::string half = noise(length / 2, 1), text = half + half; // it pays to look far back
+    EXPECT_EQ(deflater(weir__deflate_bits(length, 15)).message(text).size(),
+              deflater(15).message(text).size());
   }
-  EXPECT_EQ(whole_deflater().message(""), "\x00"s);
-}
-
-TEST(DeflateWhole, IsReadByAWindowOfItsLength)
-{
-  for (int bits = 9; bits <= 15; bits++) {
-    const std::string half = noise(size_t{1} << (bits - 1), 1);
-    EXPECT_TRUE(support::inflater(bits).message(whole_deflater(6).message(half + half)) ==
-                half + half);
-  }
-}
-
-TEST(DeflateWhole, SaysThatTheRoomIsTooSmall)
-{
-  for (const std::string &text : {""s, "x"s, words(150, 2), noise(300, 3), words(5000, 4)}) {
-    whole_deflater one;
-    const size_t made = one.message(text).size();
-    bool fits = false;
-    for (size_t room = 0; room < made + 20; room++) {
-      const std::string data = one.message(text, room);
-      EXPECT_FALSE(data != "!" && room < made);
-      EXPECT_FALSE(fits && data == "!") << "it did with less room";
-      fits = data != "!";
-      if (fits) {
-        EXPECT_EQ(support::inflater().message(data), text);
-      }
-    }
-    EXPECT_TRUE(fits) << text.size();
-  }
-}
-
-// One that stands alone, amid those of a stream that the peer reads too.
-TEST(DeflateWhole, AsksForAResetOfThePeersStream)
-{
-  deflater one;
-  whole_deflater whole;
-  support::inflater peer;
-  const std::string text = words(1000, 1);
-  EXPECT_EQ(peer.message(one.message(text)), text);
-  EXPECT_EQ(peer.message(whole.message("Hello")), "Hello");
-  weir__deflate_reset(&one.state);
-  EXPECT_EQ(peer.message(one.message(text)), text);
-  EXPECT_EQ(peer.message(whole.message("Hello")), "Hello");
-  EXPECT_NE(peer.message(one.message(text)), text) << "the peer's window is empty";
 }
 
 } // namespace
