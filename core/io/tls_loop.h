@@ -35,7 +35,21 @@ struct weir__tls_loop {
 };
 
 /* Failures of our own, beside OpenSSL's codes, which have a library in their upper bits. */
-enum { WEIR__TLS_NO_MEMORY = 1, WEIR__TLS_DEAF = 2 };
+enum {
+  WEIR__TLS_NO_MEMORY = 1,
+  WEIR__TLS_DEAF = 2,
+  WEIR__TLS_LONG_HELLO = 3,
+  WEIR__TLS_FOREIGN = 4,
+};
+
+/* How much of a ClientHello there is, in one record or in several (RFC 8446 section 5.1). */
+enum weir__tls_hello {
+  WEIR__TLS_HELLO_MORE, /* there is more to come */
+  WEIR__TLS_HELLO_WHOLE,
+  WEIR__TLS_HELLO_LONG, /* it is to be longer than WEIR__TLS_HELLO */
+  WEIR__TLS_HELLO_NONE, /* it is something else */
+};
+enum weir__tls_hello weir__tls_hello_of(const unsigned char *data, size_t len);
 
 /* The loop's, made where there is none; NULL when there is no memory. */
 struct weir__tls_loop *weir__tls_loop_of(struct weir_loop *loop);

@@ -62,6 +62,10 @@ const char *weir__tls_reason(const struct weir__stream *stream)
     return "no memory for TLS";
   if (tls->error == WEIR__TLS_DEAF)
     return "the client has TLS answer and does not read";
+  if (tls->error == WEIR__TLS_LONG_HELLO)
+    return "the client's first message is too long";
+  if (tls->error == WEIR__TLS_FOREIGN)
+    return "the client speaks no TLS";
   int reason = reason_of(tls);
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
     return compose(shared, "the client's certificate was not accepted",

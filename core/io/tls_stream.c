@@ -9,6 +9,9 @@
 #include <openssl/err.h>
 #include <string.h>
 
+/* What may come until the ClientHello is whole: its records have heads too. */
+enum { HELLO_BYTES = WEIR__TLS_HELLO + (2 << 10) };
+
 _Static_assert(sizeof(struct weir__tls) % 16 == 0, "the stream behind it is aligned to 16");
 
 /* Readies for a call of the session. OpenSSL's queue of errors is the thread's, so others may have
@@ -34,13 +37,9 @@ static void fail(struct weir__tls *tls)
 int weir__tls_init(struct weir__stream *stream, struct weir_loop *loop,
                    struct weir__tls_context *context)
 {
-  struct weir__tls_loop *shared = weir__tls_loop_of(loop);
-  SSL *ssl = shared == NULL ? NULL : weir__tls_context_ssl(context);
-  if (ssl == NULL)
+  if (weir__tls_loop_of(loop) == NULL)
     return -ENOMEM;
-  BIO_up_ref(shared->bio);
-  SSL_set_bio(ssl, shared->bio, shared->bio);
-  *weir__tls_of(stream) = (struct weir__tls){.loop = loop, .ssl = ssl, .context = context};
+  *weir__tls_of(stream) = (struct weir__tls){.loop = loop, .context = context};
   return 0;
 }
 
@@ -53,10 +52,16 @@ static void drop_out(struct weir__tls *tls)
   tls->out_at = tls->out_end = tls->out_size = 0;
 }
 
+/* Whether ciphertext waits for TCP. */
+static bool has_out(const struct weir__tls *tls)
+{
+  return tls->out != NULL && (tls->ssl != NULL || tls->failed);
+}
+
 int weir__tls_flush(struct weir__stream *stream, const struct weir__sys *sys)
 {
   struct weir__tls *tls = weir__tls_of(stream);
-  if (tls->out != NULL) {
+  if (has_out(tls)) {
     size_t len = tls->out_end - tls->out_at;
     ssize_t n = weir__stream_tcp.send(stream, sys, tls->out + tls->out_at, len);
     if (n < 0)
@@ -277,6 +282,17 @@ static void stop_waiting(struct weir__tls *tls)
   tls->waits = 0;
 }
 
+static bool begin_session(struct weir__tls *tls)
+{
+  BIO *bio = tls->loop->tls->bio;
+  tls->ssl = weir__tls_context_ssl(tls->context);
+  if (tls->ssl == NULL)
+    return false;
+  BIO_up_ref(bio);
+  SSL_set_bio(tls->ssl, bio, bio);
+  return true;
+}
+
 /* Whether a handshake must wait for the next turn: the time of this one is spent, or others wait
  * who came first. */
 static bool must_wait(struct weir__tls *tls)
@@ -306,11 +322,74 @@ static ssize_t recv_raw(struct weir__stream *stream, const struct weir__sys *sys
   return -EPROTO;
 }
 
+static void refuse(struct weir__tls *tls, uint32_t error)
+{
+  drop_out(tls);
+  if (!tls->failed)
+    tls->error = error;
+  tls->failed = 1;
+}
+
+/* The ClientHello in hand is longer than any: decode_error (RFC 8446 section 6.2). */
+static void refuse_long(struct weir__tls *tls)
+{
+  static const unsigned char alert[] = {21, 3, 3, 0, 2, 2, 50};
+  struct weir__tls_loop *shared = tls->loop->tls;
+  memcpy(shared->out, alert, sizeof alert);
+  shared->out_len = sizeof alert;
+  refuse(tls, WEIR__TLS_LONG_HELLO);
+}
+
+/* What came of a ClientHello so far, behind what was kept of it. */
+static enum weir__tls_hello gather(struct weir__tls *tls)
+{
+  struct weir__tls_loop *shared = tls->loop->tls;
+  bool kept = tls->out != NULL;
+  if (kept && !weir__tls_keep(tls, shared->in, shared->in_len))
+    return WEIR__TLS_HELLO_MORE;
+  const unsigned char *at = kept ? tls->out : shared->in;
+  size_t len = kept ? tls->out_end : shared->in_len;
+  enum weir__tls_hello hello = weir__tls_hello_of(at, len);
+  if (hello == WEIR__TLS_HELLO_MORE && len >= HELLO_BYTES)
+    return WEIR__TLS_HELLO_LONG;
+  if (hello == WEIR__TLS_HELLO_MORE && !kept)
+    weir__tls_keep(tls, at, len);
+  if (hello == WEIR__TLS_HELLO_MORE || !kept)
+    return hello;
+  memcpy(shared->received, at, len);
+  shared->in_len = len;
+  drop_out(tls);
+  return hello;
+}
+
+/* The first message: a session begins when it is whole. What is none is OpenSSL's to name, but not
+ * to wait for. */
+static size_t meet(struct weir__tls *tls, const struct weir__sys *sys, unsigned char *data,
+                   size_t len)
+{
+  enum weir__tls_hello hello = gather(tls);
+  if (tls->error != 0)
+    refuse(tls, tls->error);
+  else if (hello == WEIR__TLS_HELLO_LONG)
+    refuse_long(tls);
+  if (tls->failed || hello == WEIR__TLS_HELLO_MORE)
+    return 0;
+  if (!begin_session(tls)) {
+    refuse(tls, WEIR__TLS_NO_MEMORY);
+    return 0;
+  }
+  size_t got = shake(tls, sys, data, len);
+  if (hello == WEIR__TLS_HELLO_NONE)
+    refuse(tls, WEIR__TLS_FOREIGN);
+  return got;
+}
+
 static ssize_t tls_recv(struct weir__stream *stream, const struct weir__sys *sys, void *data,
                         size_t len)
 {
   struct weir__tls *tls = weir__tls_of(stream);
   struct weir__tls_loop *shared = tls->loop->tls;
+  size_t room = sizeof shared->received, got = 0;
   WEIR__ASSERT(len >= WEIR__RECEIVE_BYTES);
   if (tls->failed)
     return recv_raw(stream, sys, data, len);
@@ -318,12 +397,19 @@ static ssize_t tls_recv(struct weir__stream *stream, const struct weir__sys *sys
     return 0;
   if (!tls->open && must_wait(tls))
     return -EAGAIN;
-  ssize_t n = weir__stream_tcp.recv(stream, sys, shared->received, sizeof shared->received);
+  if (tls->ssl == NULL)
+    room = HELLO_BYTES - tls->out_end;
+  ssize_t n = weir__stream_tcp.recv(stream, sys, shared->received, room);
   if (n <= 0)
     return n;
   shared->in = shared->received;
   shared->in_len = (size_t)n;
-  size_t got = tls->open ? decrypt(tls, data, len) : shake(tls, sys, data, len);
+  if (tls->open)
+    got = decrypt(tls, data, len);
+  else if (tls->ssl == NULL)
+    got = meet(tls, sys, data, len);
+  else
+    got = shake(tls, sys, data, len);
   shared->in_len = 0;
   push(stream, sys); /* an error of TCP's comes again with the next call */
   if (got > 0) {
@@ -354,7 +440,7 @@ static int tls_shutdown(struct weir__stream *stream, const struct weir__sys *sys
 {
   struct weir__tls *tls = weir__tls_of(stream);
   notify(stream, sys);
-  if (tls->out == NULL)
+  if (!has_out(tls))
     return weir__stream_tcp.shutdown(stream, sys);
   tls->fin_due = 1;
   return 0;

@@ -19,6 +19,7 @@ extern "C" {
 
 enum {
   WEIR__TLS_RECORD = 16 << 10,  /* plaintext bytes of a record at most (RFC 8446 section 5.1) */
+  WEIR__TLS_HELLO = 16 << 10,   /* bytes of a ClientHello at most; clients send 2 KiB */
   WEIR__TLS_TAIL = 1 << 10,     /* what is left behind one goes along with it up to this */
   WEIR__TLS_PENDING = 64 << 10, /* ciphertext that waits for TCP at most: past it the peer makes us
                                    talk and does not listen */
@@ -29,10 +30,11 @@ enum {
 
 struct weir__tls {
   struct weir_loop *loop;
-  SSL *ssl;
+  SSL *ssl;                          /* NULL until a whole ClientHello has come */
   struct weir__tls_context *context; /* that the session is of */
   struct weir__tls_peer *peer; /* the client's certificate, once somebody asked for it; or NULL */
-  unsigned char *out;          /* ciphertext that TCP did not take, a block of the pool; or NULL */
+  unsigned char *out; /* a block of the pool, or NULL: ciphertext that TCP did not take; without a
+                         session, what came of the ClientHello */
   uint32_t out_at, out_end, out_size;
   uint32_t held;         /* plaintext bytes that are encrypted and not reported */
   uint32_t error;        /* OpenSSL's code, or one of our own; failed says when */
@@ -54,8 +56,8 @@ static inline struct weir__tls *weir__tls_of(const struct weir__stream *stream)
  * with -EPROTO or, before the handshake is done, with -EPIPE. */
 extern const struct weir__stream_ops weir__stream_tls;
 
-/* Readies the part in front of a stream that a loop watches, for a new session. The reference on
- * the context is the stream's from now on. Returns 0 or -ENOMEM: then it still is the caller's. */
+/* Readies the part in front of a stream that a loop watches. The reference on the context is the
+ * stream's from now on. Returns 0 or -ENOMEM: then it still is the caller's. */
 int weir__tls_init(struct weir__stream *stream, struct weir_loop *loop,
                    struct weir__tls_context *context);
 

@@ -58,6 +58,87 @@ TEST_F(tls_stream, knows_that_it_is_no_tls)
   EXPECT_EQ(reason(), "the client speaks no TLS");
 }
 
+/* What a peer costs that never finishes its first message. */
+TEST_F(tls_stream, has_no_session_before_a_client_hello_is_whole)
+{
+  begin();
+  client->handshake();
+  std::string hello = client->take_output();
+  for (size_t i = 0; i + 1 < hello.size(); i++) {
+    kernel.in = hello[i];
+    loop->turn++;
+    ASSERT_EQ(receive(server), -EAGAIN);
+    ASSERT_EQ(server.tls.ssl, nullptr);
+    ASSERT_LE(server.tls.out_size, std::max<size_t>(64, 2 * (i + 1)));
+    writable();
+    ASSERT_EQ(kernel.out, "") << "it is not sent back";
+  }
+  kernel.in = hello.back();
+  receive(server);
+  EXPECT_NE(server.tls.ssl, nullptr);
+  carry();
+  EXPECT_TRUE(server.tls.open);
+}
+
+/* RFC 8446 section 5.1 */
+TEST_F(tls_stream, takes_a_client_hello_in_many_records)
+{
+  begin();
+  client->handshake();
+  std::string hello = client->take_output(), cut;
+  for (size_t at = 5; at < hello.size(); at += 3) {
+    std::string piece = hello.substr(at, 3);
+    cut += std::string("\x16\x03\x01\x00", 4) + static_cast<char>(piece.size()) + piece;
+  }
+  kernel.in = cut.substr(0, 100);
+  receive(server);
+  EXPECT_EQ(server.tls.ssl, nullptr);
+  kernel.in = cut.substr(100);
+  receive(server);
+  carry();
+  EXPECT_TRUE(server.tls.open);
+}
+
+TEST_F(tls_stream, refuses_a_client_hello_that_is_too_long)
+{
+  const std::string record("\x16\x03\x01\x00", 4), longer("\x05\x01\x00\x3F\xFD", 5);
+  std::string drip = record + std::string("\x04\x01\x00\x3F\xFC", 5);
+  while (drip.size() < 20000)
+    drip += record + "\x01x";
+  for (const std::string &bytes : {record + longer, drip}) {
+    begin();
+    kernel = {};
+    kernel.in = bytes;
+    receive(server);
+    EXPECT_EQ(last, -EPROTO);
+    EXPECT_EQ(reason(), "the client's first message is too long");
+    EXPECT_EQ(kernel.out, std::string("\x15\x03\x03\x00\x02\x02\x32", 7)) << "decode_error";
+    EXPECT_EQ(server.tls.ssl, nullptr);
+    EXPECT_EQ(server.tls.out, nullptr);
+    end_of(server);
+  }
+  begin();
+  kernel = {};
+  kernel.in = record + std::string("\x04\x01\x00\x3F\xFC", 5);
+  EXPECT_EQ(receive(server), -EAGAIN) << "the longest";
+}
+
+/* Records that OpenSSL would wait for the end of. */
+TEST_F(tls_stream, waits_for_nothing_but_a_client_hello)
+{
+  for (std::string bytes :
+       {std::string("\x17\x03\x01\x40\x00", 5), std::string("\x80\x40\x01\x03\x01", 5),
+        std::string("\x16\x03\x01\x40\x00\x0B", 6)}) {
+    begin();
+    kernel = {};
+    kernel.in = bytes;
+    EXPECT_EQ(receive(server), -EPROTO);
+    EXPECT_EQ(reason(), "the client speaks no TLS");
+    end_of(server);
+  }
+  begin();
+}
+
 TEST_F(tls_stream, knows_that_there_is_nothing_in_common)
 {
   begin({.max_version = TLS1_2_VERSION, .ciphers = "ECDHE-RSA-AES128-GCM-SHA256"});

@@ -94,7 +94,7 @@ protected:
   }
   ~tls_stream() override
   {
-    if (server.tls.ssl != nullptr)
+    if (server.tls.loop != nullptr)
       end_of(server);
     weir_tls_free(tls);
   }
@@ -129,7 +129,7 @@ protected:
   {
     e.s.ops->close(&e.s, loop);
     weir__tls_fini(&e.s);
-    e.tls.ssl = nullptr;
+    e.tls.loop = nullptr;
   }
 
   // Reads what is there, as a connection does after an event.
@@ -161,7 +161,7 @@ protected:
       client->handshake();
       kernel.in += client->take_output();
       moved = !kernel.in.empty() || !kernel.out.empty() ||
-              (server.tls.out != nullptr && kernel.room > 0);
+              (server.tls.ssl != nullptr && server.tls.out != nullptr && kernel.room > 0);
       if (!kernel.in.empty())
         receive(server);
       if (kernel.room > 0)
