@@ -6,7 +6,7 @@
 #   make check    what every commit must pass, in two minutes: lint, gcc, units, simulation
 #   make install  PREFIX=/usr/local DESTDIR=
 #
-# Others: unit sim catalogue clients snippets cross fuzz bench bench-instructions bench-peers
+# Others: unit sim catalogue clients snippets cross fuzz soak bench bench-instructions bench-peers
 # bench-report bench-growth test-mutants lint format clean.
 # Variables: CC CXX OPT CFLAGS CXXFLAGS LDFLAGS, SANITIZE=address,undefined or =thread, BUILD, the
 # directory: each compiler and sanitizer has its own. A changed flag rebuilds.
@@ -182,6 +182,16 @@ fuzz-run: $(FUZZ_BIN)
 	  -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$f- $(BUILD)/corpus/$f \
 	  $(wildcard tests/fuzz/corpus/$f)')
 
+# ---- the soak: compressed TLS clients come and go, and what the server held must return
+
+SOAK_SECONDS ?= 600
+SOAK_OBJ := $(patsubst %.cpp,$(BUILD)/debug/%.o,$(wildcard tests/soak/*.cpp))
+$(BUILD)/tests/soak: $(SOAK_OBJ) $(SUPPORT_LIB) $(DEBUG_LIB)
+	$(link) $(LIBS)
+.PHONY: soak
+soak: $(BUILD)/tests/soak
+	$< $(SOAK_SECONDS)
+
 # ---- suites
 
 .PHONY: tests unit sim catalogue threads clients snippets cross
@@ -327,7 +337,7 @@ VERSION = $(shell sed -n 's/^.define WEIR_VERSION "\(.*\)"/\1/p' core/include/we
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(CORE_OBJ) $(DEBUG_OBJ) $(SUPPORT_OBJ) $(CROSS_OBJ) \
+-include $(patsubst %.o,%.d,$(CORE_OBJ) $(DEBUG_OBJ) $(SUPPORT_OBJ) $(CROSS_OBJ) $(SOAK_OBJ) \
   $(foreach t,$(TOOLS),$(call tool_objects,$t)) \
   $(CXX_EXAMPLES:%=$(BUILD)/obj/cpp/examples/%.o) $(C_EXAMPLES:%=$(BUILD)/obj/core/examples/%.o) \
   $(TEST_OBJ) $(PEER_OBJ) $(BENCH_BIN:$(BUILD)/%=$(BUILD)/obj/%.o) \

@@ -424,9 +424,7 @@ struct app {
       s.home->fail("on_error twice");
     s.failed = true;
     s.home->k.note(std::string("on_error: ") + weir_strerror(error) + ": " + what);
-    if (error == -1013 && s.home->offered().stingy) // a message in pieces wants a context, too
-      s.closing = true;
-    else if (!s.home->options.lossy && error != -s.peer->offence)
+    if (!s.home->options.lossy && error != -s.peer->offence)
       s.home->fail("on_error: " + std::string(weir_strerror(error)) + ": " + what);
   }
 
