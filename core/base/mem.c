@@ -44,6 +44,20 @@ void weir__mem_free(struct weir__mem *mem, void *memory, size_t size)
   mem->sys->free(mem->sys, memory);
 }
 
+void *weir__mem_map(struct weir__mem *mem, size_t size)
+{
+  void *memory = mem->sys->map(mem->sys, size);
+  if (memory != NULL)
+    count(mem, size);
+  return memory;
+}
+
+void weir__mem_unmap(struct weir__mem *mem, void *memory, size_t size)
+{
+  count(mem, (size_t)0 - size);
+  mem->sys->unmap(mem->sys, memory, size);
+}
+
 void *weir__mem_grow(struct weir__mem *mem, void *memory, size_t old_size, size_t new_size)
 {
   void *grown = weir__mem_alloc(mem, new_size);

@@ -25,6 +25,11 @@ void weir__mem_free(struct weir__mem *mem, void *memory, size_t size);
 void weir__mem_adopt(struct weir__mem *mem, size_t size);
 void weir__mem_disown(struct weir__mem *mem, size_t size);
 
+/* Pages that the system has back as soon as they are not needed any more, which the C library does
+ * not promise of a block; NULL when there are none. */
+void *weir__mem_map(struct weir__mem *mem, size_t size);
+void weir__mem_unmap(struct weir__mem *mem, void *memory, size_t size);
+
 /* A block of new_size that begins with the old one's bytes, which is freed; NULL, the old one kept,
  * when there is none. Grows only. */
 void *weir__mem_grow(struct weir__mem *mem, void *memory, size_t old_size, size_t new_size);

@@ -59,6 +59,9 @@ struct weir__sys {
   void *(*resize)(const struct weir__sys *sys, void *memory,
                   size_t size); /* its bytes kept, perhaps elsewhere; NULL: it is as it was */
   void (*free)(const struct weir__sys *sys, void *memory);
+  void *(*map)(const struct weir__sys *sys,
+               size_t size); /* pages that go back to the system at once; NULL: there are none */
+  void (*unmap)(const struct weir__sys *sys, void *memory, size_t size);
 };
 
 /* The real kernel. */

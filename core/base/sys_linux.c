@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -255,6 +256,17 @@ static void sys_free(SYS, void *memory)
   free(memory);
 }
 
+static void *sys_map(SYS, size_t size)
+{
+  void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void sys_unmap(SYS, void *memory, size_t size)
+{
+  munmap(memory, size);
+}
+
 uintptr_t weir__sys_thread(void)
 {
   return (uintptr_t)pthread_self();
@@ -287,4 +299,6 @@ const struct weir__sys weir__sys_linux = {
     .alloc = sys_alloc,
     .resize = sys_resize,
     .free = sys_free,
+    .map = sys_map,
+    .unmap = sys_unmap,
 };

@@ -4,36 +4,10 @@
 #include "ws/deflate.h"
 
 #include "ws/conn.h"
+#include "ws/zstream.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* Memory that zlib gives back without saying how much it was. */
-enum { SIZE_ROOM = 16 };
-
-static void *counted_alloc(void *arg, size_t size)
-{
-  struct weir__mem *mem = arg;
-  unsigned char *block = weir__mem_alloc(mem, size + SIZE_ROOM);
-  if (block == NULL)
-    return NULL;
-  memcpy(block, &size, sizeof size);
-  return block + SIZE_ROOM;
-}
-
-static void counted_free(void *arg, void *memory)
-{
-  struct weir__mem *mem = arg;
-  unsigned char *block = (unsigned char *)memory - SIZE_ROOM;
-  size_t size;
-  memcpy(&size, block, sizeof size);
-  weir__mem_free(mem, block, size + SIZE_ROOM);
-}
-
-static struct weir__zmem zmem_of(struct weir__shard *shard)
-{
-  return (struct weir__zmem){counted_alloc, counted_free, &shard->loop->mem};
-}
 
 bool weir__deflate_take(struct weir_server *server, size_t bytes)
 {
@@ -47,46 +21,6 @@ bool weir__deflate_take(struct weir_server *server, size_t bytes)
 void weir__deflate_give(struct weir_server *server, size_t bytes)
 {
   __atomic_sub_fetch(&server->compression_bytes, bytes, __ATOMIC_RELAXED);
-}
-
-/* ---- what zlib makes */
-
-static struct weir__deflate_stream *new_stream(struct weir__shard *shard, uint8_t window_bits,
-                                               uint8_t level)
-{
-  struct weir__mem *mem = &shard->loop->mem;
-  struct weir__deflate_stream *stream = weir__mem_alloc(mem, sizeof *stream);
-  if (stream != NULL && weir__deflate_init(stream, window_bits, level, zmem_of(shard)) != 0) {
-    weir__mem_free(mem, stream, sizeof *stream);
-    stream = NULL;
-  }
-  return stream;
-}
-
-static void free_stream(struct weir__shard *shard, struct weir__deflate_stream *stream)
-{
-  weir__deflate_fini(stream);
-  weir__mem_free(&shard->loop->mem, stream, sizeof *stream);
-}
-
-static struct weir__inflate *new_inflater(struct weir__shard *shard, uint8_t window_bits)
-{
-  struct weir__mem *mem = &shard->loop->mem;
-  struct weir__inflate *inflater = weir__mem_alloc(mem, sizeof *inflater);
-  if (inflater != NULL && weir__inflate_init(inflater, window_bits, zmem_of(shard)) != 0) {
-    weir__mem_free(mem, inflater, sizeof *inflater);
-    inflater = NULL;
-  }
-  return inflater;
-}
-
-static void free_inflater(struct weir__shard *shard, struct weir__inflate **inflater)
-{
-  if (*inflater == NULL)
-    return;
-  weir__inflate_fini(*inflater);
-  weir__mem_free(&shard->loop->mem, *inflater, sizeof **inflater);
-  *inflater = NULL;
 }
 
 /* ---- idle for long enough */
@@ -117,7 +51,7 @@ static void free_compressor(struct weir__shard *shard, struct weir__compressor *
 {
   if (compressor->kind.level == 0)
     return;
-  free_stream(shard, compressor->stream);
+  weir__compressor_free(shard->loop, compressor->stream);
   compressor->kind.level = 0;
 }
 
@@ -141,8 +75,10 @@ static bool shed_own(struct weir__shard *shard, bool all)
   }
   if (all || is_idle(shard, deflates->last.used_ms))
     drop_last(shard);
-  if (all || is_idle(shard, deflates->inflater_used_ms))
-    free_inflater(shard, &deflates->inflater);
+  if (all || is_idle(shard, deflates->inflater_used_ms)) {
+    weir__inflater_free(shard->loop, deflates->inflater, false);
+    deflates->inflater = NULL;
+  }
   if (deflates->twins.frame != NULL && (all || is_idle(shard, deflates->twins.used_ms)))
     weir__twins_drop(&deflates->twins, &shard->loop->pool);
   return left || deflates->last.block != NULL || deflates->inflater != NULL ||
@@ -153,19 +89,20 @@ static void drop_compressor(struct weir__shard *shard, struct weir__context *con
 {
   if (context->compressor == NULL)
     return;
-  free_stream(shard, context->compressor);
+  weir__compressor_free(shard->loop, context->compressor);
   context->compressor = NULL;
   weir__deflate_give(shard->server, weir__deflate_bytes(weir__conn_server_bits(context->conn)));
 }
 
-/* A peer's context is reserved while it may refer to it, that of a message in pieces while it
+/* A peer's context is reserved while the peer may refer to it; that of a message in pieces while it
  * lasts. */
 static void drop_inflater(struct weir__shard *shard, struct weir__context *context)
 {
   const struct weir_conn *c = context->conn;
   if (context->inflater != NULL && !c->client_takeover)
     weir__deflate_give(shard->server, weir__inflate_bytes(weir__conn_client_bits(c)));
-  free_inflater(shard, &context->inflater);
+  weir__inflater_free(shard->loop, context->inflater, c->client_takeover);
+  context->inflater = NULL;
 }
 
 static void drop_window(struct weir__shard *shard, struct weir__context *context)
@@ -190,7 +127,7 @@ static void hibernate(struct weir__shard *shard, struct weir__context *context)
       memcpy(window, whole, len);
     context->window = window;
     context->window_len = len;
-    free_inflater(shard, &context->inflater);
+    drop_inflater(shard, context);
   }
   weir__pool_put(&shard->loop->pool, whole, got);
 }
@@ -261,7 +198,7 @@ static struct weir__compressor *compressor_for(struct weir__shard *shard,
   if (weir__deflates_watch(shard) != 0)
     return NULL;
   free_compressor(shard, oldest);
-  oldest->stream = new_stream(shard, kind.window_bits, kind.level);
+  oldest->stream = weir__compressor_new(shard->loop, kind.window_bits, kind.level);
   if (oldest->stream == NULL)
     return NULL;
   oldest->kind = kind;
@@ -316,7 +253,7 @@ struct weir__inflate *weir__deflates_inflater(struct weir__shard *shard)
 {
   struct weir__deflates *deflates = &shard->deflates;
   if (deflates->inflater == NULL && weir__deflates_watch(shard) == 0)
-    deflates->inflater = new_inflater(shard, 15);
+    deflates->inflater = weir__inflater_new(shard->loop, 15, false);
   deflates->inflater_used_ms = shard->loop->now_ms;
   if (deflates->inflater != NULL)
     weir__inflate_reset(deflates->inflater);
@@ -355,7 +292,7 @@ struct weir__deflate_stream *weir__context_compressor(struct weir_conn *c)
     return NULL;
   if (context->compressor == NULL && weir__deflate_take(shard->server, bytes)) {
     uint8_t level = (uint8_t)weir__conn_route(c)->options.compression_level;
-    context->compressor = new_stream(shard, weir__conn_server_bits(c), level);
+    context->compressor = weir__compressor_new(shard->loop, weir__conn_server_bits(c), level);
     if (context->compressor == NULL)
       weir__deflate_give(shard->server, bytes);
   }
@@ -372,7 +309,8 @@ struct weir__inflate *weir__context_inflater(struct weir_conn *c, struct weir__c
     return context->inflater;
   if (!c->client_takeover && !weir__deflate_take(c->shard->server, bytes))
     return NULL;
-  context->inflater = new_inflater(c->shard, weir__conn_client_bits(c));
+  context->inflater =
+      weir__inflater_new(c->shard->loop, weir__conn_client_bits(c), c->client_takeover);
   if (context->inflater == NULL && !c->client_takeover)
     weir__deflate_give(c->shard->server, bytes);
   if (context->inflater != NULL && context->window != NULL) {

@@ -81,6 +81,8 @@ struct seam_functions {
       return of(s).resize(memory, size);
     };
     t.free = [](const weir__sys *s, void *memory) { of(s).release(memory); };
+    t.map = [](const weir__sys *s, size_t size) { return of(s).alloc(size); };
+    t.unmap = [](const weir__sys *s, void *memory, size_t) { of(s).release(memory); };
   }
 };
 

@@ -39,6 +39,17 @@ struct sys_fake {
       of(self).live--;
       weir__sys_linux.free(&weir__sys_linux, memory);
     };
+    sys.map = [](const weir__sys *self, size_t size) -> void * {
+      auto &fake = of(self);
+      if (++fake.allocations == fake.fail_at)
+        return nullptr;
+      fake.live++;
+      return weir__sys_linux.map(&weir__sys_linux, size);
+    };
+    sys.unmap = [](const weir__sys *self, void *memory, size_t size) {
+      of(self).live--;
+      weir__sys_linux.unmap(&weir__sys_linux, memory, size);
+    };
     sys.now_ns = [](const weir__sys *self) {
       auto &fake = of(self);
       return fake.clock_ns != 0 ? fake.clock_ns : weir__sys_linux.now_ns(&weir__sys_linux);
