@@ -4,8 +4,8 @@
 //
 //   - connections and contexts of compression: none; descriptors: as many;
 //   - weir's memory and malloc's: within a slack for some more of the largest blocks that a loop's
-//     pool keeps (up to 1 MiB of each size), which does not grow with the time; a leak of 100 bytes
-//     a connection is over it after a minute on an idle machine, one of 10 after ten; and when the server stops, its loop asserts that no block of weir's is left;
+//     pool keeps, which does not grow with the time (a leak of 100 bytes a connection is over it
+//     after a minute); and when the server stops, its loop asserts that nothing is left;
 //   - resident memory: within malloc's fragmentation, which a minute fills as well as an hour.
 #include "crowd.hpp"
 #include "server.hpp"

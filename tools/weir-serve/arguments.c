@@ -183,6 +183,8 @@ void read_arguments(struct settings *s, int argc, char **argv)
       {"deflate-threshold", "BYTES", "from which messages are compressed; default 1024; 0 is off",
        &route->compression_threshold, SIZE_MAX},
       {"deflate-level", "N", "1 (fast) .. 9 (small); default 1", &route->compression_level, 9},
+      {"deflate-window", "BITS", "9 .. 15, of our compressors; default 15",
+       &route->server_window_bits, 15},
       {"deflate-memory", "BYTES", "of all contexts; default 256 MiB; 0 is off",
        &s->server.max_compression_bytes, SIZE_MAX},
       {NULL, NULL, NULL, NULL, 0},

@@ -90,7 +90,9 @@ struct weir_route_options {
                                    off: none is, but the client's are inflated */
   size_t compression_level;     /* 1 (fast) .. 9 (small), zlib's; default 1 */
   size_t server_window_bits;    /* logarithm of the window that we compress with, 9 .. 15; default
-                                   15 (RFC 7692 section 7.1.2.1) */
+                                   15 (RFC 7692 section 7.1.2.1). With takeover a compressor holds
+                                   2^(bits + 3) bytes while it is used: 12 is a sensible choice for
+                                   many connections with short messages */
   size_t client_window_bits;    /* of the one that we let clients use, 8 .. 15; default 15; below
                                    that, offers that do not let us choose are declined (section
                                    7.1.2.2) */
