@@ -19,15 +19,17 @@ struct weir_server;
  * (32-bit generations of a slot). */
 typedef uint64_t weir_conn_id;
 
-/* Sends one message. Small data is copied and leaves at the end of the loop's turn, with all else
- * that is queued; data of 16 KiB and more is written at once and only the unsent tail is copied.
- * Returns 0 when the message was taken; -EINVAL (no data opcode, or no data with a length); -EPIPE
- * (a Close frame was sent, or the peer is gone); -EMSGSIZE (over max_queued_bytes by itself;
+/* Sends one message, compressed where that was agreed, opcode allows it and it pays
+ * (compression_threshold). Small data is copied and leaves at the end of the loop's turn, with all
+ * else that is queued; data of 16 KiB and more is written at once and only the unsent tail is
+ * copied. Returns 0 when the message was taken; -EINVAL (no data opcode, or no data with a length);
+ * -EPIPE (a Close frame was sent, or the peer is gone); -EMSGSIZE (over max_queued_bytes by itself;
  * nothing else happens); -ENOBUFS (the queue is full: the route's policy was applied); -ENOMEM. */
 WEIR_LOOP_THREAD int weir_conn_send(struct weir_conn *conn, enum weir_opcode opcode,
                                     const void *data, size_t len);
 
-/* Sends a shared frame without copying it; the caller keeps its reference. Returns as
+/* Sends a shared frame without copying it, or what it was compressed to once for all receivers of
+ * the loop; the caller keeps its reference. Returns as
  * weir_conn_send does. */
 WEIR_LOOP_THREAD int weir_conn_send_frame(struct weir_conn *conn, struct weir_frame *frame);
 
@@ -36,7 +38,8 @@ WEIR_LOOP_THREAD int weir_conn_send_frame(struct weir_conn *conn, struct weir_fr
 WEIR_LOOP_THREAD int weir_conn_send_message(struct weir_conn *conn,
                                             const struct weir_message *message);
 
-/* Begins a message that is sent in fragments (RFC 6455 section 5.4), with its first bytes. Until
+/* Begins a message that is sent in fragments (RFC 6455 section 5.4), with its first bytes; it is
+ * never compressed. Until
  * the message ends, whole messages and broadcasts queue behind it; pings, pongs and Close go
  * between its fragments. Returns as weir_conn_send does, and -EBUSY when a message is begun
  * already. */

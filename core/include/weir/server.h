@@ -158,8 +158,8 @@ struct weir_counters {
   uint64_t requests;          /* GET and HEAD requests answered by a handler */
   uint64_t messages_received; /* whole messages */
   uint64_t messages_sent;     /* taken into a queue, once per receiver */
-  uint64_t bytes_received;    /* from sockets */
-  uint64_t bytes_sent;        /* to sockets */
+  uint64_t bytes_received;    /* from sockets; under TLS what that carried */
+  uint64_t bytes_sent;        /* to sockets, likewise */
   uint64_t dropped;           /* messages that met a full queue */
   uint64_t failed;            /* connections failed for breaking the protocol or a limit */
   uint64_t accept_paused;     /* times that accepting paused for want of descriptors */
