@@ -205,7 +205,7 @@ sim: $(call test_binaries,sim)
 CATALOGUE_BIN := $(call test_binaries,catalogue)
 over_tls = $(patsubst %,'WEIR_CATALOGUE_TLS=$1 $(BUILD)/tests/catalogue/%',$2)
 CATALOGUE_TLS := $(call over_tls,1.3,$(filter-out tls%,$(notdir $(CATALOGUE_BIN)))) \
-  $(call over_tls,1.2,framing_test life_test tls_test)
+  $(call over_tls,1.2,framing_test life_test tls_test tls_life_test)
 catalogue: $(CATALOGUE_BIN) programs
 	$(RUN_TESTS) $(CATALOGUE_BIN) $(CATALOGUE_TLS)
 snippets:
@@ -216,7 +216,7 @@ snippets:
 THREAD_TESTS := $(patsubst tests/%.cpp,$(BUILD)/tests/%,$(shell \
   grep -liE 'thread|harness' $(TEST_BIN:$(BUILD)/%=%.cpp) /dev/null))
 threads: $(THREAD_TESTS) programs
-	$(RUN_TESTS) $(THREAD_TESTS)
+	$(RUN_TESTS) $(THREAD_TESTS) $(call over_tls,1.3,fanout_test reentry_test)
 
 # Real clients; what npm installs is pinned by the lock file.
 NPM := $(patsubst %/package.json,%/node_modules/.stamp,$(wildcard tests/clients/package.json))

@@ -411,12 +411,19 @@ TEST(Row37Compressed, UncompressedMessagesInBetween)
 namespace
 {
 
-/* Pauses at every message or piece, and is resumed from outside. */
-setup pausing(bool piecewise, std::string &heard)
+/* What a handler heard that pauses at every message or piece; it is resumed from outside. */
+struct paused {
+  std::string heard;
+  bool now = false;
+};
+
+setup pausing(bool piecewise, paused &state)
 {
   setup out = compressing(WEIR_COMPRESSION_DEDICATED);
-  auto hear = [&heard](weir_conn *conn, const weir_message *message) {
-    heard.append(static_cast<const char *>(message->data), message->len);
+  auto hear = [&state](weir_conn *conn, const weir_message *message) {
+    EXPECT_FALSE(state.now) << "called while paused";
+    state.heard.append(static_cast<const char *>(message->data), message->len);
+    state.now = true;
     weir_conn_pause(conn);
   };
   if (piecewise)
@@ -432,8 +439,9 @@ TEST(Row52Paused, PausedInTheMiddleOfACompressedMessage)
 {
   for (bool piecewise : {false, true}) {
     SCOPED_TRACE(piecewise);
-    std::string heard, said;
-    server at(pausing(piecewise, heard));
+    paused state;
+    std::string said;
+    server at(pausing(piecewise, state));
     speaker peer(at);
     std::string frames;
     for (unsigned i = 0; i < 4; i++) {
@@ -445,14 +453,15 @@ TEST(Row52Paused, PausedInTheMiddleOfACompressedMessage)
     auto all_heard = [&] {
       bool out = false;
       at.on_loop([&] {
-        out = heard.size() >= said.size();
+        out = state.heard.size() >= said.size();
+        state.now = false;
         if (weir_conn *conn = at.find(peer.socket))
           weir_conn_resume(conn);
       });
       return out;
     };
     at.poll("all of it to be heard", all_heard);
-    EXPECT_TRUE(heard == said);
+    EXPECT_TRUE(state.heard == said);
     at.expect_undisturbed();
   }
 }
@@ -461,18 +470,110 @@ TEST(Row52Paused, PausedInTheMiddleOfACompressedMessage)
 TEST(Row52Paused, AndClosedWhileItIsPaused)
 {
   for (bool piecewise : {false, true}) {
-    std::string heard;
-    server at(pausing(piecewise, heard));
+    paused state;
+    server at(pausing(piecewise, state));
     speaker peer(at);
     const std::string payload(1 << 20, 'z');
     peer.socket.send(peer.frame_of(payload) + peer.frame_of(payload));
     at.poll("a first piece", [&] { return at.seen(peer.socket).opens == 1; });
     at.expect_undisturbed();
     at.on_loop([&] {
-      EXPECT_LE(heard.size(), payload.size());
+      EXPECT_LE(state.heard.size(), payload.size());
       if (weir_conn *conn = at.find(peer.socket))
         weir_conn_abort(conn);
     });
     EXPECT_TRUE(at.wait_closed(peer.socket));
   }
+}
+
+/* ---- messages for many, whatever each of them agreed to */
+
+namespace
+{
+
+setup speaking_to_all(weir_server *&all)
+{
+  setup out = compressing(WEIR_COMPRESSION_DEDICATED);
+  out.on.message = [&all](weir_conn *conn, const weir_message *message) {
+    weir_frame *frame = nullptr;
+    EXPECT_EQ(weir_frame_new(&frame, WEIR_TEXT, message->data, message->len), 0);
+    EXPECT_EQ(weir_server_broadcast(all, frame, 0), 0);
+    weir_frame_unref(frame);
+    weir_conn_send(conn, WEIR_TEXT, message->data, message->len);
+    weir_conn_send(conn, WEIR_TEXT_UNCOMPRESSED, message->data, message->len);
+    weir_conn_send(conn, WEIR_TEXT, message->data, message->len / 2);
+  };
+  return out;
+}
+
+/* Text that compresses to three quarters, no more. */
+std::string letters(size_t bytes, unsigned seed)
+{
+  std::string out = noise(bytes, seed);
+  for (char &c : out)
+    c = static_cast<char>('0' + (c & 63));
+  return out;
+}
+
+std::vector<request> all_sorts()
+{
+  std::vector<request> out = {offering()};
+  for (const char *takeover : {"", "; server_no_context_takeover"})
+    for (int bits = 9; bits <= 15; bits += 2)
+      out.push_back(offering("permessage-deflate; client_max_window_bits=" + std::to_string(bits) +
+                             "; server_max_window_bits=" + std::to_string(bits) + takeover));
+  return out;
+}
+
+} // namespace
+
+/* One window for each receiver, through broadcasts, messages of its own, and such as are not
+ * compressed. */
+TEST(Row51Compressed, EveryReceiverCanReadIt)
+{
+  weir_server *all = nullptr;
+  server at(speaking_to_all(all));
+  all = at.get();
+  std::vector<std::unique_ptr<speaker>> speakers;
+  for (const request &each : all_sorts())
+    speakers.push_back(std::make_unique<speaker>(at, each));
+  for (unsigned i = 0; i < 60 && !testing::Test::HasFailure(); i++) {
+    SCOPED_TRACE(i);
+    speaker &who = *speakers[i * 7 % speakers.size()];
+    const std::string said = i % 5 == 4 ? letters(300, i) : prose(10 + i % 7 * 1500 + i, i / 9);
+    who.say(said);
+    for (auto &each : speakers)
+      EXPECT_TRUE(each->hear() == said);
+    EXPECT_TRUE(who.hear() == said);
+    EXPECT_TRUE(who.hear() == said);
+    EXPECT_TRUE(who.hear() == said.substr(0, said.size() / 2));
+  }
+  at.expect_undisturbed();
+}
+
+/* What is dropped for a peer that does not read, nothing later refers to. */
+TEST(Row51Compressed, NothingRefersToWhatWasDropped)
+{
+  weir_server *all = nullptr;
+  setup dropping = speaking_to_all(all);
+  dropping.route.max_queued_bytes = 64 << 10;
+  dropping.route.queue_policy = WEIR_QUEUE_DROP_NEWEST;
+  server at(dropping);
+  all = at.get();
+  speaker stuck(at, offering());
+  speaker other(at, offering("permessage-deflate; server_no_context_takeover"));
+  unsigned said = 0;
+  while (at.counters().dropped < 50 && said < 3000) {
+    for (speaker *each : {&stuck, &other})
+      each->say(prose(9000, said / 7) + letters(3000, said));
+    said++;
+    while (other.socket.readable(std::chrono::milliseconds(0)) && !testing::Test::HasFailure())
+      EXPECT_FALSE(other.hear().empty());
+  }
+  EXPECT_GE(at.counters().dropped, 50u) << "the test shows nothing";
+  stuck.socket.send(closing(1000)); /* whose answer comes behind all that was kept */
+  do
+    EXPECT_FALSE(stuck.hear().empty());
+  while (stuck.heard.opcode() != close_frame && !testing::Test::HasFailure());
+  at.expect_undisturbed();
 }
