@@ -15,6 +15,7 @@ enum {
   WEIR__TLS_IN_BYTES = (int)WEIR__RECEIVE_BYTES - (int)WEIR__TLS_RECORD - 1024,
   WEIR__TLS_OUT_BYTES = 2 * (int)WEIR__TLS_RECORD, /* a record, or a flight of a handshake; more is
                                                       kept with the stream at once */
+  WEIR__TLS_UPDATES = 16, /* changes of keys in one read: each takes as long as 100 records */
   WEIR__TLS_SENTENCE = 192,
 };
 
@@ -25,6 +26,7 @@ struct weir__tls_loop {
   const unsigned char *in;   /* ciphertext that it has not read yet */
   size_t in_len;
   size_t out_len;    /* of what it wrote */
+  size_t updates;    /* changes of keys since the last read began */
   uint64_t turn;     /* of the loop, in which */
   uint64_t spent_ns; /* went into handshakes */
   size_t waiting;    /* streams that found no time left */
@@ -40,6 +42,7 @@ enum {
   WEIR__TLS_DEAF = 2,
   WEIR__TLS_LONG_HELLO = 3,
   WEIR__TLS_FOREIGN = 4,
+  WEIR__TLS_RESTLESS = 5,
 };
 
 /* How much of a ClientHello there is, in one record or in several (RFC 8446 section 5.1). */

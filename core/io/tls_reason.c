@@ -66,6 +66,8 @@ const char *weir__tls_reason(const struct weir__stream *stream)
     return "the client's first message is too long";
   if (tls->error == WEIR__TLS_FOREIGN)
     return "the client speaks no TLS";
+  if (tls->error == WEIR__TLS_RESTLESS)
+    return "the client changes its keys too often";
   int reason = reason_of(tls);
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
     return compose(shared, "the client's certificate was not accepted",

@@ -256,12 +256,18 @@ static void judge(struct weir__tls *tls, int result)
 /* Decrypts all of the ciphertext in hand; how much plaintext it was. */
 static size_t decrypt(struct weir__tls *tls, unsigned char *data, size_t len)
 {
+  struct weir__tls_loop *shared = use(tls);
   size_t got = 0, n;
   int result;
-  use(tls);
+  shared->updates = 0;
   while ((result = SSL_read_ex(tls->ssl, data + got, len - got, &n)) == 1)
     got += n;
-  judge(tls, result);
+  if (shared->updates > WEIR__TLS_UPDATES)
+    tls->error = WEIR__TLS_RESTLESS;
+  if (tls->error != 0)
+    fail(tls);
+  else
+    judge(tls, result);
   return got;
 }
 
@@ -282,6 +288,16 @@ static void stop_waiting(struct weir__tls *tls)
   tls->waits = 0;
 }
 
+/* OpenSSL worked on a handshake, or on a KeyUpdate, which is one small record and has keys derived:
+ * past a few in one read, the rest is not looked at (RFC 8446 section 4.6.3). */
+static void count_update(const SSL *ssl, int where, int result)
+{
+  struct weir__tls_loop *shared = BIO_get_data(SSL_get_rbio(ssl));
+  (void)result;
+  if (where == SSL_CB_ACCEPT_EXIT && ++shared->updates > WEIR__TLS_UPDATES)
+    shared->in_len = 0;
+}
+
 static bool begin_session(struct weir__tls *tls)
 {
   BIO *bio = tls->loop->tls->bio;
@@ -290,6 +306,7 @@ static bool begin_session(struct weir__tls *tls)
     return false;
   BIO_up_ref(bio);
   SSL_set_bio(tls->ssl, bio, bio);
+  SSL_set_info_callback(tls->ssl, count_update);
   return true;
 }
 

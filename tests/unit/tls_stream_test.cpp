@@ -303,6 +303,31 @@ TEST_F(tls_stream, fails_a_peer_that_has_it_talk_and_does_not_read)
   EXPECT_GT(most, size_t{WEIR__TLS_PENDING} / 2);
 }
 
+/* One read may hold thousands, each of which has keys derived: the loop would stand still. */
+TEST_F(tls_stream, fails_a_peer_that_changes_its_keys_for_nothing)
+{
+  for (bool both : {false, true}) {
+    begin({.min_version = TLS1_3_VERSION});
+    carry();
+    for (int i = 0; i < WEIR__TLS_UPDATES / 2; i++)
+      ASSERT_TRUE(client->update_keys(both));
+    client->write("still here");
+    carry();
+    EXPECT_EQ(std::exchange(heard, {}), "still here");
+    EXPECT_FALSE(server.tls.failed);
+    for (int i = 0; i < 4000; i++)
+      ASSERT_TRUE(client->update_keys(both));
+    client->write("and gone");
+    kernel.in = client->take_output();
+    receive(server);
+    EXPECT_EQ(last, -EPROTO);
+    EXPECT_EQ(heard, "");
+    EXPECT_EQ(reason(), "the client changes its keys too often");
+    end_of(server);
+    kernel = {};
+  }
+}
+
 /* RFC 5246 section 7.2.2: no_renegotiation */
 TEST_F(tls_stream, refuses_to_renegotiate)
 {
