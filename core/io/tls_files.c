@@ -71,13 +71,33 @@ static int check_end(const struct file *file, int number)
   return weir__tls_fail(file->error, -EBADMSG, "%s: not a text file", file->name);
 }
 
+/* In place of a prompt on the terminal. */
+static int refuse_passphrase(char *out, int size, int writing, void *asked)
+{
+  (void)out;
+  (void)size;
+  (void)writing;
+  *(bool *)asked = true;
+  return -1;
+}
+
+static int fail_encrypted(const struct file *file, const char *what)
+{
+  return weir__tls_fail(file->error, -EBADMSG,
+                        "%s: %s is encrypted, and there is nobody to ask for a passphrase",
+                        file->name, what);
+}
+
 /* The next certificate; NULL with *code 0 behind the last one. */
 static X509 *next_certificate(const struct file *file, int *code)
 {
+  bool encrypted = false;
   errno = 0;
-  X509 *certificate = PEM_read_bio_X509_AUX(file->bio, NULL, NULL, NULL);
+  X509 *certificate = PEM_read_bio_X509_AUX(file->bio, NULL, refuse_passphrase, &encrypted);
   if (certificate != NULL)
     *code = 0;
+  else if (encrypted)
+    *code = fail_encrypted(file, "a certificate");
   else if (found_none())
     *code = check_end(file, errno);
   else
@@ -110,29 +130,18 @@ static int read_chain(SSL_CTX *ssl, const struct file *file)
   return code;
 }
 
-/* In place of a prompt on the terminal. */
-static int refuse_passphrase(char *out, int size, int writing, void *asked)
-{
-  (void)out;
-  (void)size;
-  (void)writing;
-  *(bool *)asked = true;
-  return -1;
-}
-
 /* Why there is no key: the decoders that looked for one do not tell none from a broken one. */
 static int fail_key(const struct file *file, bool encrypted)
 {
   unsigned char *data = NULL;
   long len;
   if (encrypted)
-    return weir__tls_fail(file->error, -EBADMSG,
-                          "%s: the key is encrypted, and there is nobody to ask for a passphrase",
-                          file->name);
+    return fail_encrypted(file, "the key");
   int code = fail_openssl(file, "a private key that cannot be read");
   BIO_reset(file->bio);
   errno = 0;
-  if (PEM_bytes_read_bio(&data, &len, NULL, PEM_STRING_EVP_PKEY, file->bio, NULL, NULL) == 1)
+  if (PEM_bytes_read_bio(&data, &len, NULL, PEM_STRING_EVP_PKEY, file->bio, refuse_passphrase,
+                         &encrypted) == 1)
     OPENSSL_clear_free(data, (size_t)len);
   else if (found_none() && (code = check_end(file, errno)) == 0)
     code = weir__tls_fail(file->error, -EBADMSG, "%s: no PEM private key in it", file->name);

@@ -159,6 +159,18 @@ TEST_F(TlsFiles, AnEncryptedKeyIsRefusedWithoutAPrompt)
   expect(-EBADMSG, key + ": the key is encrypted, and there is nobody to ask for a passphrase");
 }
 
+TEST_F(TlsFiles, AnEncryptedCertificateIsRefusedWithoutAPrompt)
+{
+  std::string certificate = other.certificate;
+  certificate.insert(certificate.find('\n') + 1,
+                     "Proc-Type: 4,ENCRYPTED\n"
+                     "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n");
+  const std::string file = made.files.write("encrypted.pem", certificate);
+  const std::string why = " is encrypted, and there is nobody to ask for a passphrase";
+  options.identity.certificate_file = file.c_str();
+  expect(-EBADMSG, file + ": a certificate" + why);
+}
+
 TEST_F(TlsFiles, AuthoritiesThatAreNone)
 {
   const std::string ca = made.files.write("none.pem", "no PEM\n");
