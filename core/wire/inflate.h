@@ -1,7 +1,6 @@
 /* Decompression of messages (RFC 7692 section 7.2.2). Pure: zlib's streams in memory that the
  * caller gives. Limits are the caller's business: it sees every piece of output before the next is
- * made. libdeflate is no quicker for what is usual, messages of up to 1 KiB: it builds larger
- * tables. */
+ * made. */
 #ifndef WEIR_WIRE_INFLATE_H
 #define WEIR_WIRE_INFLATE_H
 

@@ -1,4 +1,4 @@
-/* What a connection under TLS does beside what all do: it begins with a session in front of it, its
+/* What a connection under TLS does beside what all do: TLS has its place in front of it, its
  * ciphertext goes out before its messages, and when TLS fails (RFC 8446 section 6.2) the peer has
  * the alert, or plain words where it spoke plain HTTP, and the time to read them. */
 #include "ws/conn.h"

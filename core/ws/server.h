@@ -37,7 +37,7 @@ struct weir__route {
   struct weir__parser_limits limits;
   size_t user_bytes;
   size_t reply_bytes;     /* of a reply, but for the last header */
-  uint16_t compress_from; /* bytes: longer messages go past a reply where compression was agreed */
+  uint16_t compress_from; /* bytes from which a message goes past a reply to be compressed */
 };
 
 enum {

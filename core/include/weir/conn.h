@@ -24,25 +24,24 @@ typedef uint64_t weir_conn_id;
  * else that is queued; data of 16 KiB and more is written at once and only the unsent tail is
  * copied. Returns 0 when the message was taken; -EINVAL (no data opcode, or no data with a length);
  * -EPIPE (a Close frame was sent, or the peer is gone); -EMSGSIZE (over max_queued_bytes by itself;
- * nothing else happens); -ENOBUFS (the queue is full: the route's policy was applied); -ENOMEM. */
+ * nothing else happens); -ENOBUFS (the queue is full: the route's policy was applied); -ENOMEM. Of
+ * a message that is compressed, its compressed bytes count. */
 WEIR_LOOP_THREAD int weir_conn_send(struct weir_conn *conn, enum weir_opcode opcode,
                                     const void *data, size_t len);
 
 /* Sends a shared frame without copying it, or what it was compressed to once for all receivers of
- * the loop; the caller keeps its reference. Returns as
- * weir_conn_send does. */
+ * the loop; the caller keeps its reference. Returns as weir_conn_send does. */
 WEIR_LOOP_THREAD int weir_conn_send_frame(struct weir_conn *conn, struct weir_frame *frame);
 
 /* Sends a message that a handler was lent, without copying where its bytes are counted
- * (weir_frame_of_message). Returns as weir_conn_send does. */
+ * (weir_frame_of_message) and compression was not agreed. Returns as weir_conn_send does. */
 WEIR_LOOP_THREAD int weir_conn_send_message(struct weir_conn *conn,
                                             const struct weir_message *message);
 
 /* Begins a message that is sent in fragments (RFC 6455 section 5.4), with its first bytes; it is
- * never compressed. Until
- * the message ends, whole messages and broadcasts queue behind it; pings, pongs and Close go
- * between its fragments. Returns as weir_conn_send does, and -EBUSY when a message is begun
- * already. */
+ * never compressed, and opcode WEIR_TEXT or WEIR_BINARY. Until the message ends, whole messages and
+ * broadcasts queue behind it; pings, pongs and Close go between its fragments. Returns as
+ * weir_conn_send does, and -EBUSY when a message is begun already. */
 WEIR_LOOP_THREAD int weir_conn_send_begin(struct weir_conn *conn, enum weir_opcode opcode,
                                           const void *data, size_t len);
 

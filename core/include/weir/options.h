@@ -54,7 +54,9 @@ struct weir_options {
 
   size_t max_compression_bytes; /* what the compression contexts of all connections may hold;
                                    default 256 MiB; may be off. Past it further connections are
-                                   agreed without context takeover, which needs none */
+                                   agreed without takeover of the client's context, and messages to
+                                   those that have no compressor yet are compressed by themselves;
+                                   neither needs any */
 };
 
 /* Options of a route: of each of its connections. */
