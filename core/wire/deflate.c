@@ -57,12 +57,6 @@ void weir__deflate_reset(struct weir__deflate_stream *deflater)
   deflateReset(&deflater->stream);
 }
 
-/* At worst a byte takes nine bits, and each block of 127 symbols or more ten. */
-size_t weir__deflate_bound(size_t len)
-{
-  return len + len / 8 + len / 64 + 32;
-}
-
 /* One call of zlib: takes bytes off the front, adds to *made. Whether all went in and came out. */
 static bool step(z_stream *stream, const unsigned char **data, size_t *len, unsigned char *out,
                  size_t room, size_t *made)

@@ -44,9 +44,6 @@ uint8_t weir__deflate_bits(size_t len, uint8_t most);
  * window_bits + 1 bytes. */
 void weir__deflate_reset(struct weir__deflate_stream *deflater);
 
-/* Room in which the below always succeeds, for len bytes. */
-size_t weir__deflate_bound(size_t len);
-
 /* Bytes of room that weir__deflate_message needs beside what it makes. */
 enum { WEIR__DEFLATE_SLACK = 5 };
 

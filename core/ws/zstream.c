@@ -28,10 +28,12 @@ static void counted_free(void *arg, void *memory)
   weir__mem_free(mem, block, size + SIZE_ROOM);
 }
 
-/* In front of a stream that has pages of its own for all of its memory: the system has them back
- * as soon as it goes. */
+/* In front of a stream that has pages of its own for its memory: the system has them back as soon
+ * as it goes. What they have no room for, as with a zlib that takes more, are blocks. */
 struct pages {
+  struct weir__mem *mem;
   size_t used, size; /* bytes, these too */
+  size_t mapped;     /* 0: the system had none, this is a block */
 };
 
 _Static_assert(sizeof(struct pages) % 16 == 0, "what stands behind is aligned to 16");
@@ -42,27 +44,36 @@ static void *page_alloc(void *arg, size_t size)
   unsigned char *block = (unsigned char *)pages + pages->used;
   size_t rounded = (size + 15) / 16 * 16;
   if (rounded > pages->size - pages->used)
-    return NULL;
+    return counted_alloc(pages->mem, size);
   pages->used += rounded;
   return block;
 }
 
-/* They go all at once. */
+/* The pages go all at once. */
 static void page_free(void *arg, void *memory)
 {
-  (void)arg;
-  (void)memory;
+  struct pages *pages = arg;
+  uintptr_t at = (uintptr_t)memory, first = (uintptr_t)pages;
+  if (at < first || at >= first + pages->size)
+    counted_free(pages->mem, memory);
 }
 
-/* Room for a stream and all that zlib takes for it; *memory gives the latter. */
+/* Room for a stream, and as far as may be for all that zlib takes for it; *memory gives the latter.
+ */
 static void *new_pages(struct weir_loop *loop, size_t stream, size_t more,
                        struct weir__zmem *memory)
 {
-  size_t size = sizeof(struct pages) + stream + more + MARGIN;
+  size_t least = sizeof(struct pages) + stream + 15, size = least + more + MARGIN;
   struct pages *pages = weir__mem_map(&loop->mem, size);
+  size_t mapped = pages == NULL ? 0 : size;
+  if (pages == NULL)
+    pages = weir__mem_alloc(&loop->mem, least);
   if (pages == NULL)
     return NULL;
-  *pages = (struct pages){.used = sizeof *pages, .size = size};
+  *pages = (struct pages){.mem = &loop->mem,
+                          .used = sizeof *pages,
+                          .size = mapped > 0 ? size : least,
+                          .mapped = mapped};
   *memory = (struct weir__zmem){page_alloc, page_free, pages};
   return page_alloc(pages, stream);
 }
@@ -70,7 +81,10 @@ static void *new_pages(struct weir_loop *loop, size_t stream, size_t more,
 static void free_pages(struct weir_loop *loop, void *stream)
 {
   struct pages *pages = (struct pages *)stream - 1;
-  weir__mem_unmap(&loop->mem, pages, pages->size);
+  if (pages->mapped > 0)
+    weir__mem_unmap(&loop->mem, pages, pages->size);
+  else
+    weir__mem_free(&loop->mem, pages, pages->size);
 }
 
 struct weir__deflate_stream *weir__compressor_new(struct weir_loop *loop, uint8_t window_bits,

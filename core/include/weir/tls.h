@@ -1,6 +1,8 @@
 /* TLS 1.2 and 1.3 for a server's connections (RFC 5246, RFC 8446): certificates from PEM files, by
  * name where there are several, read again without a restart. Compression and renegotiation are
- * refused; sessions resume by tickets (RFC 5077), nothing is kept of them. */
+ * refused; sessions resume by tickets (RFC 5077), nothing is kept of them. The tickets' keys live
+ * as long as a weir_tls: where TLS 1.2 must keep its forward secrecy for longer than that, a
+ * service makes a new one (TLS 1.3 exchanges keys anew when it resumes). */
 #ifndef WEIR_TLS_H
 #define WEIR_TLS_H
 
