@@ -253,20 +253,23 @@ static void judge(struct weir__tls *tls, int result)
     fail(tls);
 }
 
-/* Decrypts all of the ciphertext in hand; how much plaintext it was. */
+/* Decrypts all of the ciphertext in hand; how much plaintext it was. Where a record ends with the
+ * input, the session is not asked for more: to hear that there is none costs it a buffer. */
 static size_t decrypt(struct weir__tls *tls, unsigned char *data, size_t len)
 {
   struct weir__tls_loop *shared = use(tls);
   size_t got = 0, n;
   int result;
   shared->updates = 0;
-  while ((result = SSL_read_ex(tls->ssl, data + got, len - got, &n)) == 1)
-    got += n;
+  do {
+    result = SSL_read_ex(tls->ssl, data + got, len - got, &n);
+    got += result == 1 ? n : 0;
+  } while (result == 1 && (shared->in_len > 0 || SSL_has_pending(tls->ssl)));
   if (shared->updates > WEIR__TLS_UPDATES)
     tls->error = WEIR__TLS_RESTLESS;
   if (tls->error != 0)
     fail(tls);
-  else
+  else if (result != 1)
     judge(tls, result);
   return got;
 }

@@ -34,7 +34,7 @@ int weir__deflate_init(struct weir__deflate_stream *deflater, uint8_t window_bit
 /* Gives the memory back. */
 void weir__deflate_fini(struct weir__deflate_stream *deflater);
 
-/* The least window, of least to most bits, with which a message that refers to none before is
+/* The least window, of at most so many bits, with which a message that refers to none before is
  * compressed as well as with any, and with most speed: a reset clears less. */
 uint8_t weir__deflate_bits(size_t len, uint8_t most);
 
