@@ -88,7 +88,7 @@ int weir__deflate_message(struct weir__deflate_stream *deflater, const unsigned 
   if (len == 0)
     return make_empty(out, room, made);
   size_t total = 0;
-  while (!step(&deflater->stream, &data, &len, out, room, &total))
+  while (room == 0 || !step(&deflater->stream, &data, &len, out, room, &total))
     if (total == room) {
       deflateReset(&deflater->stream);
       return -ENOSPC;

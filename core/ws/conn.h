@@ -2,6 +2,7 @@
  *
  * - conn_open.c: accepted, upgraded; http_conn.c: while it speaks HTTP; conn_in.c: bytes to
  *   handlers (hot); conn_out.c: messages to bytes (hot), with conn_fragment.c and conn_control.c;
+ *   conn_inflate.c, conn_deflate.c: both where they are compressed; conn_tls.c: what TLS adds;
  *   conn_life.c: deadlines; conn_close.c: every way to end.
  *
  * States go only forward: HTTP -> OPEN -> CLOSING (we sent Close, the peer has not) -> LINGER (all
