@@ -225,7 +225,9 @@ static bool reserve_last(struct weir__shard *shard, size_t len)
   if (last->size >= 2 * len)
     return true;
   drop_last(shard);
-  last->block = weir__pool_get(&shard->loop->pool, 2 * len, &last->size);
+  size_t size;
+  last->block = weir__pool_get(&shard->loop->pool, 2 * len, &size);
+  last->size = last->block == NULL ? 0 : size;
   return last->block != NULL && weir__deflates_watch(shard) == 0;
 }
 
