@@ -2,6 +2,7 @@
 #include "wire/deflate.h"
 
 #include "../support/deflater.hpp"
+#include "../support/texts.hpp"
 #include "zmem_fake.hpp"
 
 #include <gtest/gtest.h>
@@ -23,6 +24,8 @@ size_t most_bytes(size_t len)
 }
 
 using namespace std::string_literals;
+using support::noise;
+using support::words;
 
 const unsigned char *bytes(std::string_view text)
 {
@@ -65,28 +68,6 @@ struct deflater {
 };
 
 // ---- texts
-
-uint32_t next(uint32_t &random)
-{
-  return random = random * 1664525 + 1013904223;
-}
-
-std::string noise(size_t length, uint32_t seed)
-{
-  std::string text;
-  while (text.size() < length)
-    text += static_cast<char>(next(seed) >> 24);
-  return text;
-}
-
-std::string words(size_t length, uint32_t seed)
-{
-  std::string text;
-  while (text.size() < length)
-    text += "{\"word\":" + std::to_string(next(seed) >> 20) + "},";
-  text.resize(length);
-  return text;
-}
 
 std::vector<std::string> conversation()
 {

@@ -2,6 +2,7 @@
 #include "wire/inflate.h"
 
 #include "../support/deflater.hpp"
+#include "../support/texts.hpp"
 #include "zmem_fake.hpp"
 
 #include <gtest/gtest.h>
@@ -17,6 +18,8 @@ namespace
 
 using namespace std::string_literals;
 using support::bit_writer;
+using support::noise;
+using support::words;
 
 const std::string INSIDE = "!A compressed message ends inside a block";
 const std::string INVALID = "!A compressed message is not valid DEFLATE data";
@@ -89,29 +92,6 @@ struct inflater {
 };
 
 // ---- texts
-
-uint32_t next(uint32_t &random)
-{
-  return random = random * 1664525 + 1013904223;
-}
-
-std::string noise(size_t length, uint32_t seed)
-{
-  std::string text;
-  while (text.size() < length)
-    text += static_cast<char>(next(seed) >> 24);
-  return text;
-}
-
-// Words that come again at all distances.
-std::string words(size_t length, uint32_t seed)
-{
-  std::string text;
-  while (text.size() < length)
-    text += "{\"word\":" + std::to_string(next(seed) >> 20) + "},";
-  text.resize(length);
-  return text;
-}
 
 std::vector<std::string> conversation()
 {
