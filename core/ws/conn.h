@@ -30,6 +30,13 @@ enum weir__conn_state {
   WEIR__CONN_DEAD,
 };
 
+/* Why a connection is turned away. */
+enum weir__turned {
+  WEIR__TURNED_NOT = 0,
+  WEIR__TURNED_FULL = 1,    /* too many connections or handshakes: 503 */
+  WEIR__TURNED_ADDRESS = 2, /* too many from its address: 429 */
+};
+
 enum {
   WEIR__READ_BUDGET = 256 << 10,   /* bytes a connection and turn */
   WEIR__FRAME_BUDGET = 4096,       /* frames a connection and turn */
@@ -85,7 +92,10 @@ struct weir_conn {
   uint32_t received_tick; /* of the wheel: when bytes last came */
   uint32_t since_tick;    /* HTTP: when the wait began; OPEN: when a message last came; later: when
                              closing began */
-  uint16_t route;         /* index */
+  union {
+    uint16_t route;    /* index, once routed is set */
+    uint16_t listener; /* index, before */
+  };
   uint16_t close_code;    /* what on_close is due to say */
   uint32_t state : 4;     /* enum weir__conn_state */
   uint32_t opened : 1;    /* on_open ran, on_close has not */
@@ -100,7 +110,8 @@ struct weir_conn {
   uint32_t routed : 1;     /* route is valid */
   uint32_t served : 1;     /* HTTP: a request was answered on it */
   uint32_t own_protocol : 1;
-  uint32_t heard_all : 1; /* the peer's Close frame came */
+  uint32_t heard_all : 1;   /* the peer's Close frame came */
+  uint32_t turned_away : 2; /* HTTP: enum weir__turned, for which its request is refused */
 
   /* permessage-deflate, as it was agreed */
   uint32_t deflate : 1;

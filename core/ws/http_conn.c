@@ -149,7 +149,7 @@ void weir__http_timeout(struct weir_conn *c)
 static int init_user(struct weir_conn *c, const struct weir__route *route)
 {
   if (route->user_bytes > 0) {
-    c->user = c + 1;
+    c->user = (char *)(c + 1) + c->shard->server->extra_bytes;
     memset(c->user, 0, route->user_bytes);
   }
   if (route->handlers.user_init != NULL) {

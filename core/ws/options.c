@@ -34,6 +34,9 @@ int weir__options_resolve(struct weir_options *out, const struct weir_options *i
   fill(&out->max_header_fields, 64);
   fill(&out->max_uri_bytes, 8192);
   fill(&out->max_compression_bytes, 256 << 20);
+  fill(&out->max_connections_per_address, WEIR_OFF);
+  fill(&out->max_handshakes, 16384);
+  fill(&out->max_topics, 1 << 20);
   bool valid = out->loops <= WEIR__LOOPS_MAX && out->backlog <= INT32_MAX &&
                out->max_header_bytes <= UINT32_MAX / 2 && out->max_uri_bytes <= UINT32_MAX / 2 &&
                out->max_header_fields <= WEIR__HTTP_FIELDS && out->busy_poll_us <= 1000000;
@@ -65,6 +68,10 @@ int weir__route_options_resolve(struct weir_route_options *out, const struct wei
   fill(&out->compression_level, 1);
   fill(&out->server_window_bits, 15);
   fill(&out->client_window_bits, 15);
+  fill(&out->message_timeout_ms, 60000);
+  fill(&out->max_messages_per_s, WEIR_OFF);
+  fill(&out->max_bytes_per_s, WEIR_OFF);
+  fill(&out->max_subscriptions, 16384);
   bool valid = out->queue_policy <= WEIR_QUEUE_DROP_NEWEST && out->no_broadcast <= 1 &&
                out->origin_required <= 1 && out->close_timeout_ms != WEIR_OFF &&
                compression_valid(out);

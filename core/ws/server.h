@@ -82,7 +82,9 @@ struct weir_server {
 
   struct weir__route **routes; /* in order of precedence once listening */
   size_t route_count;
-  size_t user_bytes; /* the most that a route wants */
+  size_t user_bytes;  /* the most that a route wants */
+  size_t extra_bytes; /* of each connection, in front of those; 0 or WEIR__EXTRA_BYTES, known once
+                         it runs */
 
   int fds[WEIR__ADDRESSES_MAX]; /* the first loop's listening sockets, until a shard takes them */
   struct weir__address addresses[WEIR__ADDRESSES_MAX];

@@ -51,7 +51,8 @@ int weir__shard_start(struct weir__shard *shard, int *fds, size_t count)
     return error;
   size_t before = shard->server->tls == NULL ? 0 : sizeof(struct weir__tls);
   weir__slab_init(&shard->conns, &loop->mem,
-                  before + sizeof(struct weir_conn) + shard->server->user_bytes);
+                  before + sizeof(struct weir_conn) + shard->server->extra_bytes +
+                      shard->server->user_bytes);
   weir__topics_init(&shard->topics, &loop->mem, key);
   shard->reply.block = weir__mem_alloc(&loop->mem, WEIR__REPLY_BYTES);
   shard->reply.end = shard->reply.block;

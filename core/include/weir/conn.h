@@ -79,8 +79,8 @@ WEIR_LOOP_THREAD void weir_conn_pause(struct weir_conn *conn);
 WEIR_LOOP_THREAD void weir_conn_resume(struct weir_conn *conn);
 
 /* Subscribes to a topic (any bytes, 1 to 255 of them): weir_server_publish and weir_conn_publish
- * reach it from now on. Returns 0, -EALREADY (subscribed), -EINVAL (length), -EPIPE (closing) or
- * -ENOMEM. */
+ * reach it from now on. Returns 0, -EALREADY (subscribed), -EINVAL (length), -EPIPE (closing),
+ * -ENOBUFS (over max_subscriptions or max_topics) or -ENOMEM. */
 WEIR_LOOP_THREAD int weir_conn_subscribe(struct weir_conn *conn, const char *topic, size_t len);
 
 /* Ends a subscription. Returns 0 or -ENOENT (there was none). Closing ends all of them. */
@@ -118,7 +118,7 @@ WEIR_LOOP_THREAD void *weir_conn_user(const struct weir_conn *conn);
 /* Keeps a pointer with the connection. Returns 0 or -EINVAL (the route has user_bytes). */
 WEIR_LOOP_THREAD int weir_conn_set_user(struct weir_conn *conn, void *user);
 
-/* The peer's address. Returns 0 or -errno (getpeername(2)). */
+/* The client's address, as weir_request_peer gave it. Returns 0 or -errno (getpeername(2)). */
 WEIR_LOOP_THREAD int weir_conn_peer(const struct weir_conn *conn, struct weir_peer *peer);
 
 /* What was agreed about compression (RFC 7692 section 7.1). */

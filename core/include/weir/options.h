@@ -57,6 +57,22 @@ struct weir_options {
                                    agreed without takeover of the client's context, and messages to
                                    those that have no compressor yet are compressed by themselves;
                                    neither needs any */
+
+  size_t max_connections; /* open sockets, over all loops; default what the process may open
+                             (RLIMIT_NOFILE) less 64; may be off; more get 503 with Retry-After */
+  size_t max_connections_per_address; /* of one client's address, of IPv6 one /64; default off, for
+                                         all clients of a proxy may have one; more get 429. Where
+                                         trusted_proxies tells the client's address, that counts */
+  size_t max_handshakes; /* connections whose first request is not answered yet; default 16,384; may
+                            be off; more get 503 with Retry-After */
+  size_t max_topics;     /* that have subscribers on one loop; default 1,048,576; may be off; more
+                            are refused to weir_conn_subscribe */
+
+  const char *const *trusted_proxies; /* peers that are believed what they say of the client's
+                                         address, by PROXY, Forwarded (RFC 7239) or X-Forwarded-For:
+                                         addresses and networks ("10.0.0.0/8", "::1"), and "unix"
+                                         for all peers of unix sockets; NULL-terminated; default
+                                         none */
 };
 
 /* Options of a route: of each of its connections. */
@@ -98,6 +114,18 @@ struct weir_route_options {
   size_t client_window_bits;    /* of the one that we let clients use, 8 .. 15; default 15; below
                                    that, offers that do not let us choose are declined (section
                                    7.1.2.2) */
+
+  size_t message_timeout_ms; /* from a message's first byte to its last; default 60,000; may be off;
+                                more is F1008. Control frames count too */
+  size_t max_messages_per_s; /* of one connection, control frames too; default off; a burst of twice
+                                as many passes; more is F1008 */
+  size_t max_bytes_per_s;    /* from one connection, of frames with their headers; default off; a
+                                burst of twice as many passes; more is F1008 */
+  size_t max_subscriptions;  /* topics of one connection; default 16,384; may be off; more are
+                                refused to weir_conn_subscribe */
+
+  const char *listener; /* the name of the listeners that serve this route (weir_listen_options);
+                           default: those without a name */
 };
 
 #endif

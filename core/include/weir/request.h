@@ -1,14 +1,42 @@
-/* The HTTP request of an opening handshake (RFC 6455 section 4.2.1) or of a GET handler, and its
- * response.
+/* The HTTP request of an opening handshake (RFC 6455 section 4.2.1) or of a plain one
+ * (weir/http.h), and its response.
  *
  * A request is lent for the length of the callback that gets it; so are all slices that it gives.
- */
+ * One that is to be answered later is kept: a counted copy, which any thread may read and answer,
+ * one at a time. */
 #ifndef WEIR_REQUEST_H
 #define WEIR_REQUEST_H
 
 #include <weir/attributes.h>
 
 struct weir_request;
+
+/* What on_upgrade and on_request return when the answer comes later. */
+enum { WEIR_LATER = 1 };
+
+/* Keeps a request: a counted reference to a copy of it, with a copy of the response set so far; of
+ * a request that is kept already, one more reference to the same. Inside a callback; it is the
+ * loop's to answer until the callback returns WEIR_LATER or another thread has answered it. NULL
+ * when there is no memory. */
+WEIR_LOOP_THREAD struct weir_request *weir_request_keep(struct weir_request *request);
+
+/* One more reference; returns request. And gives one back: the last one frees it. NULL is allowed.
+ * Only of kept requests. */
+WEIR_ANY_THREAD struct weir_request *weir_request_ref(struct weir_request *request);
+WEIR_ANY_THREAD void weir_request_unref(struct weir_request *request);
+
+/* The application's pointer with a kept request; at first NULL. */
+WEIR_ANY_THREAD void *weir_request_user(const struct weir_request *request);
+WEIR_ANY_THREAD void weir_request_set_user(struct weir_request *request, void *user);
+
+/* The index of the loop that the request's connection is on. */
+WEIR_ANY_THREAD size_t weir_request_loop(const struct weir_request *request);
+
+/* Moves the request with its connection, what was not read of it included, to another loop of the
+ * server's by its index: there its handler is called again, after user_fini here and user_init
+ * there. Only inside that handler, which returns the result: WEIR_LATER, or -500 (there is no such
+ * loop) or -503 (no memory), which refuse. */
+WEIR_LOOP_THREAD int weir_request_move(struct weir_request *request, size_t loop);
 
 /* The address of a peer. */
 struct weir_peer {
@@ -38,7 +66,8 @@ WEIR_LOOP_THREAD struct weir_slice weir_request_query(struct weir_request *reque
 WEIR_LOOP_THREAD struct weir_slice weir_request_header(const struct weir_request *request,
                                                        const char *name);
 
-/* The peer's address. Returns 0 or -errno (getpeername(2)). */
+/* The client's address: the peer's, or what trusted_proxies say of it. Of a unix socket's peer it
+ * is "unix". Returns 0 or -errno (getpeername(2)). */
 WEIR_LOOP_THREAD int weir_request_peer(const struct weir_request *request, struct weir_peer *peer);
 
 /* Selects the subprotocol that an accepting response names (RFC 6455 section 4.2.2), over the
@@ -48,15 +77,15 @@ WEIR_LOOP_THREAD int weir_request_select_protocol(struct weir_request *request, 
 
 /* Adds a header field to the response, accepting or refusing. The strings are copied. Returns 0,
  * -EINVAL (name is no token, value holds CR, LF or NUL, or the field is one that the library writes
- * itself: Connection, Upgrade, Content-Length, Transfer-Encoding, Sec-WebSocket-Accept, -Protocol,
- * -Extensions), -ENOBUFS (over 8 KiB of fields) or -ENOMEM (RFC 9110 section 5.5). */
+ * itself: Connection, Upgrade, Content-Length, Transfer-Encoding, Date, Sec-WebSocket-Accept,
+ * -Protocol, -Extensions), -ENOBUFS (over 8 KiB of fields) or -ENOMEM (RFC 9110 section 5.5). */
 WEIR_LOOP_THREAD int weir_request_respond_header(struct weir_request *request, const char *name,
                                                  const char *value);
 
 /* Sets the body of the response: of a refusal in on_upgrade, where a sentence with the status is
- * the default, or of a GET handler's answer, where the default is empty. The bytes are copied; type
- * is a media type such as "text/html; charset=utf-8". Returns 0, -EINVAL (as for a header field's
- * value) or -ENOMEM. */
+ * the default, or of a plain request's answer, where the default is empty. The bytes are copied;
+ * type is a media type such as "text/html; charset=utf-8". Returns 0, -EINVAL (as for a header
+ * field's value) or -ENOMEM. */
 WEIR_LOOP_THREAD int weir_request_respond_body(struct weir_request *request, const char *type,
                                                const void *data, size_t len);
 

@@ -3,6 +3,7 @@
 #define WEIR_SERVER_H
 
 #include <weir/conn.h>
+#include <weir/http.h>
 #include <weir/loop.h>
 #include <weir/options.h>
 #include <weir/tls.h>
@@ -13,9 +14,10 @@ struct weir_server;
  * use any connection of that loop and any WEIR_ANY_THREAD function. arg is the one given to
  * weir_server_route. */
 struct weir_handlers {
-  /* Decides an opening handshake that is correct (RFC 6455 section 4.2.2). Returns 0 to accept, or
-   * a negative HTTP status (-400 .. -599) to refuse; any other value refuses with 500. user is the
-   * connection's user memory, after user_init. Default: accepts. */
+  /* Decides an opening handshake that is correct (RFC 6455 section 4.2.2). Returns 0 to accept, a
+   * negative HTTP status (-400 .. -599) to refuse, WEIR_LATER when a request that was kept is
+   * decided later (weir_request_keep), or what weir_request_move returned; any other value refuses
+   * with 500. user is the connection's user memory, after user_init. Default: accepts. */
   int (*on_upgrade)(struct weir_request *request, void *user, void *arg);
 
   /* The connection is open; the 101 is queued in front of whatever is sent here. */
@@ -83,18 +85,47 @@ WEIR_ANY_THREAD void weir_server_free(struct weir_server *server);
 WEIR_ANY_THREAD int weir_server_route(struct weir_server *server, const char *path,
                                       const struct weir_route *route, void *arg);
 
-/* Answers plain GET and HEAD requests on a path, patterns as above: handler sets header fields and
- * a body through the request and returns the status, 200 .. 599 (0 means 200). A path may have a
- * WebSocket route as well: then requests that ask for an upgrade go there. Before listening.
- * Returns as weir_server_route does. */
+/* weir_server_http for GET alone, answered at once (weir/http.h). */
 WEIR_ANY_THREAD int weir_server_get(struct weir_server *server, const char *path,
                                     int (*handler)(struct weir_request *request, void *arg),
                                     void *arg);
 
-/* Listens on a host (a numeric address or a name; NULL: all addresses, IPv6 and IPv4) and a port
- * (0: any free one). Connections are accepted once the server runs. Returns 0, -EADDRINUSE (also
- * where another listener would share the port), -EBUSY (listening already), -ENOENT (no such host)
- * or another -errno. */
+/* What a server listens on: a host and a port, or a unix socket, or a descriptor that listens
+ * already. */
+struct weir_listen_options {
+  size_t size; /* sizeof(struct weir_listen_options) */
+
+  const char *host; /* a numeric address or a name; default all addresses, IPv6 and IPv4 */
+  size_t port;      /* at most 65,535; default any free one */
+
+  const char *path; /* a unix socket's path instead, or "@name" for one without a file (unix(7));
+                       a file that a server left behind who is gone is replaced, and the file goes
+                       when this server stops */
+  size_t mode;      /* permissions of that file, as chmod(2) takes them; default 0666 less the
+                       umask */
+
+  int fd; /* a listening stream socket instead, which the server takes over: one that was inherited
+             (weir_listen_fds); default 0: none */
+
+  struct weir_tls *tls;  /* connections are those of wss and https; the server takes a reference of
+                            its own; default plain */
+  size_t proxy_protocol; /* 1: each connection begins with a header of the PROXY protocol, version 1
+                            or 2, from one of options.trusted_proxies, which tells the client's
+                            address; others are closed; default 0 */
+
+  const char *name; /* it serves the routes whose option listener is this name; default those that
+                       have none. Copied */
+};
+
+/* Listens; may be called several times, for 16 sockets in all. Connections are accepted once the
+ * server runs. Returns 0, -EINVAL (options; proxy_protocol where nobody is trusted), -EADDRINUSE
+ * (also where another listener would share the port, or serves the path), -EBUSY (the server runs),
+ * -ENOSPC (too many), -ENOENT (no such host), -ENOTSOCK (fd does not listen), -ENAMETOOLONG (path)
+ * or another -errno; on an error, what it listens on is as before, and fd still is the caller's. */
+WEIR_ANY_THREAD int weir_server_listen_on(struct weir_server *server,
+                                          const struct weir_listen_options *options);
+
+/* The same on a host (NULL: all addresses) and a port (0: any free one). */
 WEIR_ANY_THREAD int weir_server_listen(struct weir_server *server, const char *host, uint16_t port);
 
 /* The same for TLS (RFC 8446, RFC 5246): every connection is one of wss or https; a client that
@@ -103,8 +134,20 @@ WEIR_ANY_THREAD int weir_server_listen(struct weir_server *server, const char *h
 WEIR_ANY_THREAD int weir_server_listen_tls(struct weir_server *server, struct weir_tls *tls,
                                            const char *host, uint16_t port);
 
-/* The port that it listens on; 0 when it does not. */
+/* The descriptors that a service manager handed to this process (sd_listen_fds(3)): how many there
+ * are, *first being the first one, each close-on-exec from now on; 0 when there are none, or they
+ * are for another process. Before threads are started. Returns a count or -errno. */
+WEIR_ANY_THREAD int weir_listen_fds(int *first);
+
+/* The port of the first listener that has one, of all or of a name (NULL: those without); 0 when
+ * there is none. */
 WEIR_ANY_THREAD uint16_t weir_server_port(const struct weir_server *server);
+WEIR_ANY_THREAD uint16_t weir_server_port_of(const struct weir_server *server, const char *name);
+
+/* How many loops it has; and one of them, 0 .. count - 1, for weir_loop_post: NULL while the server
+ * does not run. */
+WEIR_ANY_THREAD size_t weir_server_loop_count(const struct weir_server *server);
+WEIR_ANY_THREAD struct weir_loop *weir_server_loop(const struct weir_server *server, size_t index);
 
 /* Serves until weir_server_stop: the first loop on the calling thread, the others on threads of
  * their own. Returns 0 once stopped, -EINVAL (not listening), -EBUSY (it runs or ran, or is
@@ -155,7 +198,7 @@ struct weir_counters {
   uint64_t opened;            /* WebSocket connections */
   uint64_t closed;            /* of those opened */
   uint64_t refused;           /* requests answered with 400 and more */
-  uint64_t requests;          /* GET and HEAD requests answered by a handler */
+  uint64_t requests;          /* plain requests answered by a handler */
   uint64_t messages_received; /* whole messages */
   uint64_t messages_sent;     /* taken into a queue, once per receiver */
   uint64_t bytes_received;    /* from sockets; under TLS what that carried */
@@ -173,6 +216,9 @@ struct weir_counters {
   uint64_t twins_compressed;    /* frames compressed once for all receivers of a loop and kind */
   uint64_t compression_bytes;   /* held or reserved for compression contexts now; see
                                    max_compression_bytes */
+
+  uint64_t turned_away; /* connections over max_connections, max_connections_per_address or
+                           max_handshakes, and those that broke the PROXY protocol */
 };
 
 /* Fills *out. Returns 0 or -EINVAL (out is NULL). */

@@ -6,6 +6,7 @@
 #include <weir/conn.h>
 #include <weir/error.h>
 #include <weir/frame.h>
+#include <weir/http.h>
 #include <weir/loop.h>
 #include <weir/options.h>
 #include <weir/request.h>
