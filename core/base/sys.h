@@ -53,6 +53,7 @@ struct weir__sys {
 
   /* time, random, memory */
   uint64_t (*now_ns)(const struct weir__sys *sys); /* CLOCK_MONOTONIC */
+  int64_t (*wall_s)(const struct weir__sys *sys);  /* CLOCK_REALTIME, seconds */
   int (*random)(const struct weir__sys *sys, void *out, size_t len);
   void *(*alloc)(const struct weir__sys *sys,
                  size_t size); /* aligned to 16; NULL when there is none */

@@ -225,6 +225,13 @@ static uint64_t sys_now_ns(SYS)
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static int64_t sys_wall_s(SYS)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return now.tv_sec;
+}
+
 static int sys_random(SYS, void *out, size_t len)
 {
   unsigned char *at = out;
@@ -295,6 +302,7 @@ const struct weir__sys weir__sys_linux = {
     .timerfd = sys_timerfd,
     .timerfd_set = sys_timerfd_set,
     .now_ns = sys_now_ns,
+    .wall_s = sys_wall_s,
     .random = sys_random,
     .alloc = sys_alloc,
     .resize = sys_resize,

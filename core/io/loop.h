@@ -78,7 +78,14 @@ enum {
   WEIR__SLICE_CHECK = 4 /* sources between two looks at the clock */
 };
 
-struct weir__post;     /* private to loop_post.c */
+/* Something to be run on the loop's thread. */
+struct weir__post {
+  struct weir__post *next;
+  void (*fn)(void *arg);
+  void *arg;
+  bool owned; /* the loop's to free: weir_loop_post made it */
+};
+
 struct weir__tls_loop; /* private to tls_stream.c */
 
 struct weir_loop {
@@ -130,6 +137,9 @@ int weir__loop_watch(struct weir_loop *loop, struct weir__source *source, int fd
  * even one of the batch in hand. */
 void weir__loop_close(struct weir_loop *loop, struct weir__source *source);
 
+/* The same, but that the descriptor is not closed: it is returned, the caller's from now on. */
+int weir__loop_release(struct weir_loop *loop, struct weir__source *source);
+
 /* Has reclaim called at the end of the turn in which the source has left all queues. */
 void weir__loop_bury(struct weir_loop *loop, struct weir__source *source);
 
@@ -159,6 +169,10 @@ static inline struct weir__source *weir__loop_source(const struct weir_loop *loo
     return NULL;
   return weir__slot_source(at);
 }
+
+/* weir_loop_post by a node of the caller's, which stays untouched until fn runs: it cannot fail. */
+void weir__loop_post(struct weir_loop *loop, struct weir__post *post, void (*fn)(void *arg),
+                     void *arg);
 
 /* Adds and removes something to be run after weir__loop_interrupt, which any thread or signal
  * handler may call. */

@@ -7,11 +7,24 @@
 
 #include <errno.h>
 
-struct weir__post {
-  struct weir__post *next;
-  void (*fn)(void *arg);
-  void *arg;
-};
+static void push(struct weir_loop *loop, struct weir__post *post)
+{
+  const struct weir__sys *sys = loop->mem.sys;
+  struct weir__post *below = __atomic_load_n(&loop->posts, __ATOMIC_RELAXED);
+  do
+    post->next = below;
+  while (!__atomic_compare_exchange_n(&loop->posts, &below, post, true, __ATOMIC_RELEASE,
+                                      __ATOMIC_RELAXED));
+  if (below == NULL) /* the post itself may be gone by now */
+    sys->eventfd_add(sys, loop->eventfd);
+}
+
+void weir__loop_post(struct weir_loop *loop, struct weir__post *post, void (*fn)(void *arg),
+                     void *arg)
+{
+  *post = (struct weir__post){.fn = fn, .arg = arg};
+  push(loop, post);
+}
 
 /* The nodes' memory is not counted: other threads ask for it. */
 int weir_loop_post(struct weir_loop *loop, void (*fn)(void *arg), void *arg)
@@ -20,13 +33,8 @@ int weir_loop_post(struct weir_loop *loop, void (*fn)(void *arg), void *arg)
   struct weir__post *post = sys->alloc(sys, sizeof *post);
   if (post == NULL)
     return -ENOMEM;
-  struct weir__post *below = __atomic_load_n(&loop->posts, __ATOMIC_RELAXED);
-  do
-    *post = (struct weir__post){.next = below, .fn = fn, .arg = arg};
-  while (!__atomic_compare_exchange_n(&loop->posts, &below, post, true, __ATOMIC_RELEASE,
-                                      __ATOMIC_RELAXED));
-  if (below == NULL) /* the post itself may be gone by now */
-    sys->eventfd_add(sys, loop->eventfd);
+  *post = (struct weir__post){.fn = fn, .arg = arg, .owned = true};
+  push(loop, post);
   return 0;
 }
 
@@ -52,9 +60,9 @@ int weir__loop_run_posts(struct weir_loop *loop)
     return 0;
   struct weir__post *post = take_posts(loop);
   while (post != NULL) {
-    struct weir__post *next = post->next;
-    post->fn(post->arg);
-    sys->free(sys, post);
+    struct weir__post *next = post->next, *mine = post->owned ? post : NULL;
+    post->fn(post->arg); /* which may free a post that is not the loop's */
+    sys->free(sys, mine);
     post = next;
     handled++;
   }

@@ -32,6 +32,17 @@ void weir__loop_close(struct weir_loop *loop, struct weir__source *source)
   source->fd = -1;
 }
 
+int weir__loop_release(struct weir_loop *loop, struct weir__source *source)
+{
+  const struct weir__sys *sys = loop->mem.sys;
+  struct epoll_event none = {0};
+  int fd = source->fd;
+  sys->epoll_ctl(sys, loop->epfd, EPOLL_CTL_DEL, fd, &none);
+  weir__slots_give(&loop->slots, source->slot);
+  source->fd = -1;
+  return fd;
+}
+
 static void append(struct weir__queue *queue, struct weir__source *source)
 {
   source->next = NULL;

@@ -64,6 +64,14 @@ int weir__tls_init(struct weir__stream *stream, struct weir_loop *loop,
 /* Frees what it holds; after close. */
 void weir__tls_fini(struct weir__stream *stream);
 
+/* A stream moves to another loop: whether it can, having nothing in flight; takes what it knows off
+ * it, and its descriptor may be watched elsewhere; and gives that to a stream there. Returns 0 or
+ * -ENOMEM: then it still is the caller's, who frees it by abandoning it. */
+bool weir__tls_may_leave(const struct weir__stream *stream);
+void weir__tls_leave(struct weir__stream *stream, struct weir__tls *out);
+int weir__tls_arrive(struct weir__stream *stream, struct weir_loop *loop, struct weir__tls *from);
+void weir__tls_abandon(struct weir__tls *tls);
+
 /* Sends ciphertext that waits. Returns 0 when none does any more, -EAGAIN, or another -errno. */
 int weir__tls_flush(struct weir__stream *stream, const struct weir__sys *sys);
 

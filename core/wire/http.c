@@ -70,6 +70,7 @@ static int on_headers_complete(llhttp_t *parser)
   struct weir__http_head *head = parser->data;
   head->major = parser->http_major;
   head->minor = parser->http_minor;
+  head->content_length = parser->content_length;
   head->has_body = parser->content_length > 0;
   return HPE_PAUSED;
 }
@@ -230,8 +231,27 @@ static int check_body(struct weir__http_head *head, const char **reason)
     return refuse(reason, -400, "Transfer-Encoding is not chunked");
   if (head->minor == 0)
     return refuse(reason, -400, "HTTP/1.0 has no Transfer-Encoding");
-  head->has_body = true;
+  head->has_body = head->chunked = true;
   return 0;
+}
+
+/* RFC 9112 section 9.3: HTTP/1.0 closes unless both sides ask for more. */
+static bool keeps_alive(const struct weir__http_head *head)
+{
+  if (weir__http_has_token(head, "connection", "close"))
+    return false;
+  return head->minor > 0 || weir__http_has_token(head, "connection", "keep-alive");
+}
+
+int weir__http_expect(const struct weir__http_head *head, const char **reason)
+{
+  static const struct weir_slice go_on = {"100-continue", 12};
+  size_t count = weir__http_field_count(head, "expect");
+  if (count == 0 || head->minor == 0)
+    return 0;
+  if (count > 1 || !weir__text_equal_nocase(weir__http_field(head, "expect"), go_on))
+    return refuse(reason, -417, "Expect holds something else than 100-continue");
+  return head->has_body;
 }
 
 int weir__http_parse(struct weir__http_head *head, const char *data, size_t len,
@@ -241,6 +261,7 @@ int weir__http_parse(struct weir__http_head *head, const char *data, size_t len,
       check_method, check_host, check_target, check_body};
   head->method = head->target = head->path = head->query = NONE;
   head->field_count = 0;
+  head->chunked = false;
   head->fields[0] = (struct weir__http_field){NONE, NONE};
   int error = check_version(version_text(data, len), reason);
   if (error == 0)
@@ -248,7 +269,7 @@ int weir__http_parse(struct weir__http_head *head, const char *data, size_t len,
   for (size_t i = 0; error == 0 && i < sizeof checks / sizeof checks[0]; i++)
     error = checks[i](head, reason);
   if (error == 0)
-    head->keep_alive = head->minor > 0 && !weir__http_has_token(head, "connection", "close");
+    head->keep_alive = keeps_alive(head);
   return error;
 }
 

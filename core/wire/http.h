@@ -46,6 +46,8 @@ struct weir__http_head {
   uint8_t major, minor;
   bool keep_alive; /* the connection may serve another request after this one */
   bool has_body;   /* Content-Length over 0, or Transfer-Encoding */
+  bool chunked;    /* the body is chunked; else it has content_length bytes */
+  uint64_t content_length;
   size_t field_count;
   struct weir__http_field fields[WEIR__HTTP_FIELDS];
 };
@@ -65,6 +67,10 @@ int weir__http_parse_response(struct weir__http_head *head, const char *data, si
 /* The first field of a name, in any case, and how many there are. */
 struct weir_slice weir__http_field(const struct weir__http_head *head, const char *name);
 size_t weir__http_field_count(const struct weir__http_head *head, const char *name);
+
+/* What the client awaits before it sends its body (RFC 9110 section 10.1.1): 0 nothing, 1 a 100
+ * (Continue), or -417 with *reason set. */
+int weir__http_expect(const struct weir__http_head *head, const char **reason);
 
 /* A walk over the elements of a comma-separated list field, over all its lines (RFC 9110 sections
  * 5.3, 5.6.1). */

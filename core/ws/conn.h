@@ -82,7 +82,7 @@ struct weir_conn {
   struct weir__shard *shard;
   union {
     struct weir__parser parser;   /* OPEN, CLOSING */
-    struct weir__http_conn *http; /* HTTP: a head that spans reads; else NULL */
+    struct weir__http_conn *http; /* HTTP: what is in hand; NULL between requests */
     uint64_t discarded;           /* LINGER */
   };
   struct weir__inbox *inbox;
@@ -167,6 +167,11 @@ static inline bool weir__conn_is_live(const struct weir_conn *c)
  * shard's. Returns 0 or -errno of weir__loop_watch. */
 void weir__conn_accepted(struct weir__listener *listener, int fd);
 int weir__conn_begin(struct weir_conn *c, struct weir__shard *shard,
+                     const struct weir__source_ops *ops, const struct weir__stream_ops *stream_ops,
+                     int fd);
+
+/* The same for one that was accepted by another loop of the server's. */
+int weir__conn_place(struct weir_conn *c, struct weir__shard *shard,
                      const struct weir__source_ops *ops, const struct weir__stream_ops *stream_ops,
                      int fd);
 
@@ -298,12 +303,21 @@ static inline uint32_t weir__conn_tick(const struct weir_conn *c)
 /* http_conn.c: bytes of HTTP came. */
 void weir__http_input(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames);
 
-/* The deadline passed: 408 when a head has begun, else silence. */
-void weir__http_timeout(struct weir_conn *c);
-void weir__http_drop(struct weir_conn *c);
+/* Before the socket is read: does what is due to a request that was kept, and serves what was kept
+ * unread; whether the socket may be read now. */
+bool weir__http_resume(struct weir_conn *c, size_t *frames);
+bool weir__http_has_input(const struct weir_conn *c);
 
-/* Whether a head has begun. */
-bool weir__http_has_begun(const struct weir_conn *c);
+/* What was queued has left, or some of it. */
+void weir__http_flushed(struct weir_conn *c);
+
+/* How long what is waited for may take from since_tick on, in ms; and the deadline passed: 408 or
+ * 503 when something has begun, else silence. */
+size_t weir__http_timeout_ms(const struct weir_conn *c);
+void weir__http_timeout(struct weir_conn *c);
+
+/* Forgets a request in hand, and frees the HTTP state. */
+void weir__http_drop(struct weir_conn *c);
 
 #ifdef __cplusplus
 }

@@ -402,6 +402,8 @@ void weir__conn_read(struct weir_conn *c)
   size_t bytes = WEIR__READ_BUDGET, frames = WEIR__FRAME_BUDGET;
   if (c->paused || c->state == WEIR__CONN_DEAD)
     return;
+  if (c->state == WEIR__CONN_HTTP && !weir__http_resume(c, &frames))
+    return;
   if (c->state == WEIR__CONN_OPEN)
     weir__reply_open(c, weir__conn_route(c));
   if ((c->inbox == NULL || stash_done(c, &frames)) && c->state != WEIR__CONN_DEAD && !c->paused) {
@@ -418,5 +420,7 @@ void weir__conn_read(struct weir_conn *c)
 bool weir__conn_has_input(const struct weir_conn *c)
 {
   bool stashed = c->inbox != NULL && (c->inbox->stash != NULL || c->inbox->rest != NULL);
+  if (c->state == WEIR__CONN_HTTP)
+    stashed = weir__http_has_input(c);
   return !c->paused && (c->stream.source.readable || stashed);
 }

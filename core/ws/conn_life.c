@@ -55,14 +55,6 @@ static uint32_t left_when_open(const struct weir_conn *c, uint32_t now)
                  left(now, c->since_tick, ticks(options->idle_timeout_ms)));
 }
 
-/* The wait for a request's head, from its first byte or from accept; or for another request. */
-static uint32_t http_span(const struct weir_conn *c)
-{
-  const struct weir_options *options = &c->shard->server->options;
-  bool idle = c->served && !weir__http_has_begun(c);
-  return ticks(idle ? options->keep_alive_ms : options->handshake_timeout_ms);
-}
-
 static size_t close_timeout(const struct weir_conn *c)
 {
   return c->routed ? weir__conn_route(c)->options.close_timeout_ms : WEIR__LINGER_MS;
@@ -71,7 +63,7 @@ static size_t close_timeout(const struct weir_conn *c)
 static uint32_t time_left(const struct weir_conn *c, uint32_t now)
 {
   if (c->state == WEIR__CONN_HTTP)
-    return left(now, c->since_tick, http_span(c));
+    return left(now, c->since_tick, ticks(weir__http_timeout_ms(c)));
   if (c->state == WEIR__CONN_OPEN)
     return left_when_open(c, now);
   return left(now, c->since_tick, ticks(close_timeout(c)));

@@ -79,7 +79,7 @@ static void conn_reclaim(struct weir__source *source)
 
 const struct weir__source_ops weir__conn_ops = {weir__conn_ready, weir__conn_work, conn_reclaim};
 
-int weir__conn_begin(struct weir_conn *c, struct weir__shard *shard,
+int weir__conn_place(struct weir_conn *c, struct weir__shard *shard,
                      const struct weir__source_ops *ops, const struct weir__stream_ops *stream_ops,
                      int fd)
 {
@@ -91,11 +91,20 @@ int weir__conn_begin(struct weir_conn *c, struct weir__shard *shard,
                                EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
   if (error != 0)
     return error;
-  weir__count(&shard->counters.accepted, 1);
   c->since_tick = weir__conn_tick(c);
   c->received_tick = c->since_tick;
   weir__conn_arm(c);
   return 0;
+}
+
+int weir__conn_begin(struct weir_conn *c, struct weir__shard *shard,
+                     const struct weir__source_ops *ops, const struct weir__stream_ops *stream_ops,
+                     int fd)
+{
+  int error = weir__conn_place(c, shard, ops, stream_ops, fd);
+  if (error == 0)
+    weir__count(&shard->counters.accepted, 1);
+  return error;
 }
 
 void weir__conn_accepted(struct weir__listener *listener, int fd)

@@ -173,10 +173,11 @@ static int queue_copy(struct weir_conn *c, const unsigned char *header, size_t h
  * ends the connection. */
 void weir__conn_send_failed(struct weir_conn *c)
 {
-  if (c->paused) {
+  if (c->paused && weir__conn_is_live(c)) {
     weir_conn_abort(c);
     return;
   }
+  c->paused = 0;
   c->broken = 1;
   weir__conn_drop_outbox(c);
   c->stream.source.readable = 1;
@@ -435,6 +436,8 @@ void weir__conn_flush(struct weir_conn *c)
 
 void weir__conn_tell_drained(struct weir_conn *c)
 {
+  if (c->state == WEIR__CONN_HTTP)
+    weir__http_flushed(c);
   if (!c->drain_due || c->state != WEIR__CONN_OPEN || weir__out_before_fragment(c).bytes > 0)
     return;
   const struct weir__route *route = weir__conn_route(c);

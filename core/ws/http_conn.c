@@ -1,381 +1,305 @@
-/* A connection while it speaks HTTP: heads are found and parsed, requests that ask for WebSocket
- * are upgraded, plain GETs answered, everything else refused with a status and a sentence (RFC
- * 9112; RFC 6455 section 4.2). A head that comes in one read is parsed where it stands. */
-#include "ws/conn.h"
+/* A connection while it speaks HTTP (RFC 9112): bytes in, whole heads and bodies to their handlers.
+ * A head that comes in one read is parsed where it stands. What a client sends ahead of an answer
+ * is kept unread, and past a bound left to TCP. */
+#include "ws/http_conn.h"
 
 #include "wire/handshake.h"
-#include "wire/text.h"
-#include "ws/conn_deflate.h"
-#include "ws/request.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-
-/* Unsent bytes of responses past which a connection is not kept alive: what is pipelined is
- * bounded. */
-enum { PIPELINE_BYTES = 256 << 10 };
-
-/* A head that spans reads. */
-struct weir__http_conn {
-  struct weir__http_guard guard;
-  struct weir__builder head;
-};
-
-static struct weir__pool *pool_of(const struct weir_conn *c)
-{
-  return &weir__conn_loop(c)->pool;
-}
-
-bool weir__http_has_begun(const struct weir_conn *c)
-{
-  return c->http != NULL;
-}
 
 static void free_http(struct weir_conn *c, struct weir__http_conn *http)
 {
-  if (http == NULL)
-    return;
-  weir__builder_drop(&http->head, pool_of(c));
-  weir__pool_put(pool_of(c), http, sizeof *http);
+  weir__builder_drop(&http->head, weir__http_pool(c));
+  weir__builder_drop(&http->rest, weir__http_pool(c));
+  weir__pool_put(weir__http_pool(c), http, sizeof *http);
 }
 
 void weir__http_drop(struct weir_conn *c)
 {
-  free_http(c, c->http);
+  struct weir__http_conn *http = c->http;
+  if (http == NULL)
+    return;
+  if (http->request != NULL)
+    weir__http_forget(c);
   c->http = NULL;
+  free_http(c, http);
 }
 
-/* What a response consists of beside the status. */
-struct response {
-  const char *extra; /* whole header lines */
-  struct weir_slice fields, type, body;
-  bool head_only;
-};
-
-static struct weir_slice slice_of(const struct weir__builder *text)
+void weir__http_shed(struct weir_conn *c)
 {
-  return (struct weir_slice){text->data, text->len};
+  const struct weir__http_conn *http = c->http;
+  if (http != NULL && http->request == NULL && http->head.len == 0 && http->rest.len == 0 &&
+      http->guard.bytes == 0)
+    weir__http_drop(c);
 }
 
-/* A line of the response, where the value is not empty. */
-static int add_field(struct weir__builder *head, struct weir__pool *pool, const char *name,
-                     struct weir_slice value)
+struct weir__http_conn *weir__http_need(struct weir_conn *c)
 {
-  if (value.len == 0)
-    return 0;
-  int error = weir__builder_add(head, pool, name, strlen(name));
-  if (error == 0)
-    error = weir__builder_add(head, pool, value.data, value.len);
-  return error == 0 ? weir__builder_add(head, pool, "\r\n", 2) : error;
-}
-
-static int respond(struct weir_conn *c, int status, const struct response *response)
-{
-  struct weir__builder head = {0};
-  char line[160], length[48] = "";
-  bool bodiless = status == 204 || status == 304; /* RFC 9110 sections 15.3.5, 15.4.5 */
-  if (!bodiless)
-    snprintf(length, sizeof length, "Content-Length: %zu\r\n", response->body.len);
-  int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n%s%s", status, weir__http_phrase(status),
-                   length, response->extra);
-  int error = weir__builder_add(&head, pool_of(c), line, (size_t)n);
-  if (error == 0)
-    error = add_field(&head, pool_of(c), "Content-Type: ", response->type);
-  if (error == 0)
-    error = weir__builder_add(&head, pool_of(c), response->fields.data, response->fields.len);
-  if (error == 0)
-    error = weir__builder_add(&head, pool_of(c), "\r\n", 2);
-  if (error == 0)
-    error = weir__conn_queue_bytes(c, head.data, head.len, response->body.data,
-                                   response->head_only || bodiless ? 0 : response->body.len);
-  weir__builder_drop(&head, pool_of(c));
-  return error;
-}
-
-/* Header lines that a refusal needs. */
-static const char *refusal_fields(int status)
-{
-  if (status == 426)
-    return "Connection: close, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-  if (status == 405)
-    return "Connection: close\r\nAllow: GET, HEAD\r\n";
-  return "Connection: close\r\n";
-}
-
-static void log_refusal(struct weir_conn *c, int status, const char *reason)
-{
-  char line[256];
-  if (c->shard->server->options.log == NULL)
-    return;
-  snprintf(line, sizeof line, "refused a request with %d: %s", status, reason);
-  weir__server_log(c->shard->server, WEIR_LOG_INFO, line);
-}
-
-/* Refuses with a sentence, or with the body that the hook gave, and closes after a linger. */
-static void refuse(struct weir_conn *c, int status, const char *reason,
-                   const struct weir_request *request)
-{
-  struct response response = {.extra = refusal_fields(status)};
-  char text[256];
-  int len = snprintf(text, sizeof text, "%s\n", reason);
-  response.type = (struct weir_slice){"text/plain; charset=utf-8", 25};
-  response.body = (struct weir_slice){text, (size_t)len};
-  if (request != NULL) {
-    response.fields = slice_of(&request->fields);
-    response.head_only = weir__text_equal(request->head->method, "HEAD");
-    if (request->type.len > 0) {
-      response.type = slice_of(&request->type);
-      response.body = slice_of(&request->body);
-    }
-  }
-  weir__count(&c->shard->counters.refused, 1);
-  log_refusal(c, status, reason);
-  if (respond(c, status, &response) != 0)
-    weir__conn_drop_outbox(c);
-  weir__http_drop(c);
-  weir__conn_linger(c);
-}
-
-void weir__http_timeout(struct weir_conn *c)
-{
-  if (weir__http_has_begun(c))
-    refuse(c, 408, "the request did not arrive in time", NULL);
-  else
-    weir__conn_end(c);
-}
-
-/* Sets up the connection's user memory; the route is known. */
-static int init_user(struct weir_conn *c, const struct weir__route *route)
-{
-  if (route->user_bytes > 0) {
-    c->user = (char *)(c + 1) + c->shard->server->extra_bytes;
-    memset(c->user, 0, route->user_bytes);
-  }
-  if (route->handlers.user_init != NULL) {
-    int error = route->handlers.user_init(c->user, route->arg);
-    if (error != 0)
-      return error;
-  }
-  c->user_init = 1;
-  return 0;
-}
-
-/* The subprotocol's name for the connection's life: the route's own string, or a block of the pool.
- */
-static int keep_protocol(struct weir_conn *c, const struct weir_request *request)
-{
-  c->protocol = (char *)(uintptr_t)request->protocol;
-  if (request->protocol == NULL || request->protocol != request->selected.data)
-    return 0;
   size_t got;
-  c->protocol = weir__pool_get(pool_of(c), request->selected.len, &got);
-  if (c->protocol == NULL)
-    return -ENOMEM;
-  memcpy(c->protocol, request->selected.data, request->selected.len);
-  c->own_protocol = 1;
-  return 0;
+  if (c->http == NULL) {
+    c->http = weir__pool_get(weir__http_pool(c), sizeof *c->http, &got);
+    if (c->http != NULL)
+      memset(c->http, 0, sizeof *c->http);
+  }
+  return c->http;
 }
 
-static int queue_101(struct weir_conn *c, const struct weir_request *request,
-                     const struct weir__deflate_params *params)
+static void no_memory(struct weir_conn *c)
 {
-  static const char lines[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                              "Connection: Upgrade\r\nSec-WebSocket-Accept: ";
-  char accept[WEIR__ACCEPT_KEY_LEN + 2];
-  struct weir__builder head = {0};
-  struct weir__pool *pool = pool_of(c);
-  weir__handshake_accept(weir__http_field(request->head, "Sec-WebSocket-Key"), accept);
-  memcpy(accept + WEIR__ACCEPT_KEY_LEN, "\r\n", 2);
-  int error = weir__builder_add(&head, pool, lines, sizeof lines - 1);
-  if (error == 0)
-    error = weir__builder_add(&head, pool, accept, sizeof accept);
-  if (error == 0 && request->protocol != NULL)
-    error = add_field(&head, pool, "Sec-WebSocket-Protocol: ",
-                      (struct weir_slice){request->protocol, strlen(request->protocol)});
-  if (error == 0 && params->agreed) {
-    char value[WEIR__EXTENSION_MAX];
-    size_t len = weir__extension_response(params, value);
-    error = add_field(&head, pool, "Sec-WebSocket-Extensions: ", (struct weir_slice){value, len});
-  }
-  if (error == 0)
-    error = weir__builder_add(&head, pool, request->fields.data, request->fields.len);
-  if (error == 0)
-    error = weir__builder_add(&head, pool, "\r\n", 2);
-  if (error == 0) /* all of it or nothing, for a refusal may follow */
-    error = weir__conn_queue_bytes(c, head.data, head.len, NULL, 0);
-  weir__builder_drop(&head, pool);
-  return error;
+  weir__http_refuse(c, 503, "out of memory", NULL);
 }
 
-/* What the hook says: 0, or a negative HTTP status. */
-static int decide(struct weir_conn *c, struct weir_request *request, const char **reason)
+/* Whether the next request may be served: the one before is answered, and most of that has left. */
+static bool may_serve(const struct weir_conn *c)
 {
-  const struct weir__route *route = request->route;
-  *reason = "the application refused the connection";
-  int verdict = init_user(c, route);
-  if (verdict == 0 && route->handlers.on_upgrade != NULL)
-    verdict = route->handlers.on_upgrade(request, c->user, route->arg);
-  if (verdict != 0 && (verdict > -400 || verdict < -599))
-    return -500;
-  return verdict;
+  const struct weir__http_conn *http = c->http;
+  bool moving = http != NULL && http->request != NULL && http->request->moving;
+  return (http == NULL || http->phase != WEIR__HTTP_WAIT) && !moving &&
+         (c->outbox == NULL || c->outbox->queue.bytes < WEIR__HTTP_UNSENT_BYTES);
 }
 
-static void upgrade(struct weir_conn *c, const struct weir__http_head *head)
+static void refuse_turned(struct weir_conn *c)
 {
-  const struct weir_server *server = c->shard->server;
-  const char *reason = "nothing speaks WebSocket on this path";
-  uint16_t index = 0;
-  struct weir_request request = {.conn = c, .head = head, .pool = pool_of(c)};
-  struct weir__deflate_params params = {0};
-  request.route = weir__server_match(server, head->path, false, &index);
-  int verdict = request.route == NULL ? -404 : weir__handshake_check(head, &reason);
-  if (verdict == 0) {
-    const struct weir_route_options *options = &request.route->options;
-    verdict = weir__handshake_origin(head, options->origins, options->origin_required, &reason);
-    request.protocol = weir__handshake_protocol(head, options->protocols);
-  }
-  if (verdict == 0)
-    verdict = weir__conn_negotiate(request.route, head, &params, &reason);
-  if (verdict == 0) {
-    c->route = index;
-    c->routed = 1;
-    verdict = decide(c, &request, &reason);
-  }
-  if (verdict == 0)
-    weir__conn_agree(c, &params);
-  if (verdict == 0 && (keep_protocol(c, &request) != 0 || queue_101(c, &request, &params) != 0)) {
-    verdict = -503;
-    reason = "out of memory";
-  }
-  if (verdict == 0)
-    weir__conn_open(c);
+  if (c->turned_away == WEIR__TURNED_ADDRESS)
+    weir__http_refuse(c, 429, "there are too many connections from this address", NULL);
   else
-    refuse(c, -verdict, reason, &request);
-  weir__request_drop(&request);
-}
-
-/* Answers a plain request by its handler; the connection lives on if both sides want it to. */
-static void answer(struct weir_conn *c, struct weir_request *request, bool head_only)
-{
-  const struct weir__route *route = request->route;
-  int status = route->get(request, route->arg);
-  if (status == 0)
-    status = 200;
-  if (status < 200 || status > 599) {
-    refuse(c, 500, "the application gave no valid status", NULL);
-    return;
-  }
-  bool keep = request->head->keep_alive && weir_conn_buffered(c).bytes < PIPELINE_BYTES;
-  const struct response response = {.extra = keep ? "" : "Connection: close\r\n",
-                                    .fields = slice_of(&request->fields),
-                                    .type = slice_of(&request->type),
-                                    .body = slice_of(&request->body),
-                                    .head_only = head_only};
-  weir__count(&c->shard->counters.requests, 1);
-  c->served = 1;
-  c->since_tick = weir__conn_tick(c);
-  weir__conn_arm(c);
-  if (respond(c, status, &response) != 0)
-    weir__conn_drop_outbox(c);
-  else if (keep)
-    return;
-  weir__http_drop(c);
-  weir__conn_linger(c);
-}
-
-static void plain(struct weir_conn *c, const struct weir__http_head *head)
-{
-  const struct weir_server *server = c->shard->server;
-  bool is_head = weir__text_equal(head->method, "HEAD");
-  bool is_get = weir__text_equal(head->method, "GET");
-  uint16_t index;
-  struct weir_request request = {.conn = c, .head = head, .pool = pool_of(c)};
-  request.route = weir__server_match(server, head->path, true, &index);
-  bool speaks = weir__server_match(server, head->path, false, &index) != NULL;
-  if (request.route == NULL && !speaks)
-    refuse(c, 404, "there is nothing on this path", &request);
-  else if (!is_get && !is_head)
-    refuse(c, 405, "only GET and HEAD are allowed on this path", &request);
-  else if (request.route == NULL)
-    refuse(c, 426, "this path speaks WebSocket only", &request);
-  else if (head->has_body)
-    refuse(c, 413, "this request may not have a body", &request);
-  else
-    answer(c, &request, is_head);
-  weir__request_drop(&request);
+    weir__http_refuse(c, 503, "there are too many connections", NULL);
 }
 
 static void serve(struct weir_conn *c, const char *data, size_t len)
 {
   struct weir__http_head head;
   const char *reason;
+  if (c->turned_away != WEIR__TURNED_NOT) {
+    refuse_turned(c);
+    return;
+  }
   int error = weir__http_parse(&head, data, len, &reason);
-  if (error != 0)
-    refuse(c, -error, reason, NULL);
-  else if (weir__handshake_asked(&head))
-    upgrade(c, &head);
+  if (error == 0 && weir__http_expect(&head, &reason) < 0)
+    error = -417;
+  if (error != 0) {
+    weir__http_refuse(c, -error, reason, NULL);
+    return;
+  }
+  struct weir_request request = {.conn = c,
+                                 .head = &head,
+                                 .raw = {data, len},
+                                 .pool = weir__http_pool(c),
+                                 .listener = c->listener};
+  if (weir__handshake_asked(&head))
+    weir__http_upgrade(c, &request);
   else
-    plain(c, &head);
+    weir__http_plain(c, &request);
+  weir__request_drop(&request);
 }
 
 /* Keeps the part of a head that has come. */
 static int keep(struct weir_conn *c, const struct weir__http_guard *guard, const void *data,
                 size_t len)
 {
-  if (c->http == NULL) {
-    size_t got;
-    c->http = weir__pool_get(pool_of(c), sizeof *c->http, &got);
-    if (c->http == NULL)
-      return -ENOMEM;
-    memset(c->http, 0, sizeof *c->http);
+  bool begins = c->http == NULL || c->http->guard.bytes == 0;
+  if (weir__http_need(c) == NULL)
+    return -ENOMEM;
+  c->http->guard = *guard;
+  if (begins) {
     c->since_tick = c->served ? weir__conn_tick(c) : c->since_tick;
     weir__conn_arm(c);
   }
-  c->http->guard = *guard;
-  return weir__builder_add(&c->http->head, pool_of(c), data, len);
+  return weir__builder_add(&c->http->head, weir__http_pool(c), data, len);
 }
 
 /* Serves the request whose head ends after used bytes of data. */
 static int whole(struct weir_conn *c, const char *data, size_t used)
 {
   struct weir__http_conn *http = c->http;
-  if (http == NULL) {
+  if (http == NULL || http->head.len == 0) {
     serve(c, data, used);
     return 0;
   }
-  int error = weir__builder_add(&http->head, pool_of(c), data, used);
-  c->http = NULL;
+  int error = weir__builder_add(&http->head, weir__http_pool(c), data, used);
+  if (error != 0)
+    return error;
+  struct weir__builder head = http->head;
+  http->head = (struct weir__builder){0};
+  http->guard = (struct weir__http_guard){0};
+  serve(c, head.data, head.len);
+  weir__builder_drop(&head, weir__http_pool(c));
+  return 0;
+}
+
+/* Takes bytes of a head; how many, when the connection speaks HTTP still. */
+static size_t take_head(struct weir_conn *c, const char *data, size_t len)
+{
+  struct weir__http_guard guard = {0};
+  const char *reason;
+  size_t used;
+  if (c->http != NULL)
+    guard = c->http->guard;
+  int found = weir__http_guard(&guard, &c->shard->server->http_limits, data, len, &used, &reason);
+  if (found < 0) {
+    weir__http_refuse(c, -found, reason, NULL);
+    return len;
+  }
+  int error = found == 0 ? keep(c, &guard, data, len) : whole(c, data, used);
+  if (error != 0)
+    no_memory(c);
+  return used;
+}
+
+/* Takes requests until the bytes are used up or must wait; how many were taken. */
+static size_t take(struct weir_conn *c, const char *data, size_t len, size_t *frames)
+{
+  size_t done = 0;
+  while (done < len && c->state == WEIR__CONN_HTTP && may_serve(c) && *frames > 0) {
+    if (c->http != NULL && c->http->phase == WEIR__HTTP_BODY) {
+      done += weir__http_take_body(c, data + done, len - done);
+      continue;
+    }
+    *frames -= *frames < WEIR__HTTP_REQUEST_COST ? *frames : WEIR__HTTP_REQUEST_COST;
+    done += take_head(c, data + done, len - done);
+  }
+  return done;
+}
+
+int weir__http_keep_unread(struct weir_conn *c, const char *data, size_t len)
+{
+  static const char slack[WEIR__PARSER_SLACK];
+  struct weir__http_conn *http = weir__http_need(c);
+  if (http == NULL)
+    return -ENOMEM;
+  int error = weir__builder_add(&http->rest, weir__http_pool(c), data, len);
   if (error == 0)
-    serve(c, http->head.data, http->head.len);
-  free_http(c, http);
-  return error;
+    error = weir__builder_add(&http->rest, weir__http_pool(c), slack, sizeof slack);
+  if (error != 0)
+    return error;
+  http->rest.len -= sizeof slack;
+  c->paused = http->rest.len - http->rest_at >= WEIR__HTTP_AHEAD_BYTES;
+  return 0;
+}
+
+static bool has_unread(const struct weir_conn *c)
+{
+  return c->http != NULL && c->http->rest.len > c->http->rest_at;
 }
 
 void weir__http_input(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames)
 {
-  const struct weir__http_limits *limits = &c->shard->server->http_limits;
-  while (len > 0 && c->state == WEIR__CONN_HTTP) {
-    struct weir__http_guard guard = {0};
-    const char *reason;
-    size_t used;
-    if (c->http != NULL)
-      guard = c->http->guard;
-    int found = weir__http_guard(&guard, limits, (const char *)data, len, &used, &reason);
-    if (found < 0) {
-      refuse(c, -found, reason, NULL);
+  if (c->broken)
+    return;
+  size_t done = has_unread(c) ? 0 : take(c, (const char *)data, len, frames);
+  if (done == len)
+    return;
+  if (weir__conn_is_live(c))
+    weir__conn_input(c, data + done, len - done, frames);
+  else if (c->state == WEIR__CONN_HTTP &&
+           weir__http_keep_unread(c, (const char *)data + done, len - done) != 0)
+    no_memory(c);
+}
+
+bool weir__http_has_input(const struct weir_conn *c)
+{
+  return has_unread(c) && may_serve(c);
+}
+
+/* Serves what was kept unread. */
+static void serve_unread(struct weir_conn *c, size_t *frames)
+{
+  struct weir__builder rest = c->http->rest;
+  size_t at = c->http->rest_at;
+  c->http->rest = (struct weir__builder){0};
+  c->http->rest_at = 0;
+  at += take(c, rest.data + at, rest.len - at, frames);
+  if (c->state == WEIR__CONN_HTTP && at < rest.len) {
+    struct weir__http_conn *http = weir__http_need(c);
+    if (http != NULL) {
+      http->rest = rest;
+      http->rest_at = at;
       return;
     }
-    int error = found == 0 ? keep(c, &guard, data, len) : whole(c, (const char *)data, used);
-    if (error != 0) {
-      refuse(c, 503, "out of memory", NULL);
-      return;
-    }
-    if (found == 0)
-      return;
-    data += used;
-    len -= used;
+    no_memory(c);
+  } else if (at < rest.len && weir__conn_is_live(c)) {
+    weir__conn_input(c, (unsigned char *)rest.data + at, rest.len - at, frames);
   }
-  if (len > 0 && weir__conn_is_live(c))
-    weir__conn_input(c, data, len, frames);
+  weir__builder_drop(&rest, weir__http_pool(c));
+}
+
+bool weir__http_resume(struct weir_conn *c, size_t *frames)
+{
+  if (c->broken) {
+    weir__conn_lost(c, 0, "");
+    return false;
+  }
+  if (c->http != NULL && c->http->request != NULL)
+    weir__http_resume_kept(c);
+  if (c->state == WEIR__CONN_HTTP && weir__http_has_input(c))
+    serve_unread(c, frames);
+  if (c->state != WEIR__CONN_HTTP)
+    return c->state != WEIR__CONN_DEAD;
+  weir__http_shed(c);
+  return !c->paused && !weir__http_has_input(c);
+}
+
+void weir__http_next(struct weir_conn *c, bool last)
+{
+  if (c->http != NULL)
+    c->http->phase = WEIR__HTTP_HEAD;
+  c->paused = 0;
+  if (last) {
+    weir__http_drop(c);
+    weir__conn_linger(c);
+    return;
+  }
+  c->served = 1; /* weir__http_flushed arms the deadline */
+  c->since_tick = weir__conn_tick(c);
+  if (has_unread(c))
+    weir__loop_again(weir__conn_loop(c), &c->stream.source);
+}
+
+void weir__http_flushed(struct weir_conn *c)
+{
+  if (c->http != NULL && c->http->request != NULL) {
+    weir__http_note_sent(c);
+    return;
+  }
+  if (may_serve(c))
+    c->paused = 0;
+  weir__conn_arm(c);
+}
+
+/* ---- deadlines */
+
+static size_t plain_timeout(const struct weir_conn *c, const struct weir__kept *kept)
+{
+  const struct weir_http_route *route = &kept->request.route->http;
+  if (c->http->phase == WEIR__HTTP_BODY)
+    return route->body_timeout_ms;
+  if (weir__kept_state(kept) == WEIR__KEPT_BEGUN && c->outbox == NULL)
+    return WEIR_OFF;
+  return route->response_timeout_ms;
+}
+
+size_t weir__http_timeout_ms(const struct weir_conn *c)
+{
+  const struct weir_options *options = &c->shard->server->options;
+  const struct weir__http_conn *http = c->http;
+  if (http != NULL && http->request != NULL && http->request->request.route->plain)
+    return plain_timeout(c, http->request);
+  if (http != NULL && (http->request != NULL || http->guard.bytes > 0))
+    return options->handshake_timeout_ms;
+  if (c->outbox != NULL)
+    return WEIR__HTTP_STALL_MS;
+  return c->served ? options->keep_alive_ms : options->handshake_timeout_ms;
+}
+
+void weir__http_timeout(struct weir_conn *c)
+{
+  const struct weir__http_conn *http = c->http;
+  bool begun = http != NULL && (http->request != NULL || http->guard.bytes > 0);
+  if (!begun || (http->request != NULL && weir__kept_state(http->request) >= WEIR__KEPT_BEGUN))
+    weir__conn_lost(c, 0, "");
+  else if (http->phase == WEIR__HTTP_WAIT)
+    weir__http_refuse(c, 503, "the application gave no answer in time", NULL);
+  else
+    weir__http_refuse(c, 408, "the request did not arrive in time", NULL);
 }

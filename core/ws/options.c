@@ -50,6 +50,18 @@ static bool compression_valid(const struct weir_route_options *o)
          o->client_window_bits <= 15;
 }
 
+int weir__http_route_resolve(struct weir_http_route *out, const struct weir_http_route *in)
+{
+  if (take(out, in, sizeof *out, in->size) != 0 || out->on_request == NULL)
+    return -EINVAL;
+  out->size = sizeof *out;
+  fill(&out->max_body_bytes, 1 << 20);
+  fill(&out->body_timeout_ms, 30000);
+  fill(&out->response_timeout_ms, 60000);
+  fill(&out->max_queued_bytes, 1 << 20);
+  return 0;
+}
+
 int weir__route_options_resolve(struct weir_route_options *out, const struct weir_route_options *in)
 {
   memset(out, 0, sizeof *out);

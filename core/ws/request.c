@@ -1,5 +1,5 @@
 /* What a callback asks of a request and says in its response: slices of the head, decoded on
- * demand, and text that is gathered for http_conn.c to send (RFC 9110 sections 5 and 8.3). */
+ * demand, and text that is gathered for http_response.c to send (RFC 9110 sections 5 and 8.3). */
 #include "ws/request.h"
 
 #include "wire/handshake.h"
@@ -12,32 +12,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-int weir__builder_add(struct weir__builder *text, struct weir__pool *pool, const void *data,
-                      size_t len)
-{
-  if (text->size - text->len < len) {
-    size_t size;
-    char *block = weir__pool_get(pool, text->len + len, &size);
-    if (block == NULL)
-      return -ENOMEM;
-    if (text->len > 0)
-      memcpy(block, text->data, text->len);
-    weir__pool_put(pool, text->data, text->size);
-    text->data = block;
-    text->size = size;
-  }
-  if (len > 0)
-    memcpy(text->data + text->len, data, len);
-  text->len += len;
-  return 0;
-}
-
-void weir__builder_drop(struct weir__builder *text, struct weir__pool *pool)
-{
-  weir__pool_put(pool, text->data, text->size);
-  *text = (struct weir__builder){0};
-}
-
 struct decoded {
   struct decoded *next;
   size_t size; /* of the block */
@@ -46,6 +20,8 @@ struct decoded {
 
 void weir__request_drop(struct weir_request *r)
 {
+  struct weir__kept *copy = weir__request_own(r) == NULL ? r->kept : NULL;
+  weir_request_unref(copy == NULL ? NULL : &copy->request);
   weir__builder_drop(&r->selected, r->pool);
   weir__builder_drop(&r->fields, r->pool);
   weir__builder_drop(&r->type, r->pool);
@@ -129,7 +105,10 @@ int weir__peer_of(const struct weir__sys *sys, int fd, struct weir_peer *peer)
 
 int weir_request_peer(const struct weir_request *r, struct weir_peer *peer)
 {
-  return weir_conn_peer(r->conn, peer);
+  if (weir__request_own(r) == NULL)
+    return weir_conn_peer(r->conn, peer);
+  *peer = r->kept->peer;
+  return r->kept->peer_error;
 }
 
 static struct weir_slice slice(const char *text)
@@ -139,6 +118,7 @@ static struct weir_slice slice(const char *text)
 
 int weir_request_select_protocol(struct weir_request *r, const char *name)
 {
+  r = weir__request_at(r);
   if (name == NULL || !weir__http_is_token(slice(name)))
     return -EINVAL;
   if (!weir__handshake_offers(r->head, name))
@@ -157,6 +137,7 @@ static bool is_ours(const char *name)
                                      "Upgrade",
                                      "Content-Length",
                                      "Transfer-Encoding",
+                                     "Date",
                                      "Sec-WebSocket-Accept",
                                      "Sec-WebSocket-Protocol",
                                      "Sec-WebSocket-Extensions"};
@@ -172,6 +153,7 @@ int weir_request_respond_header(struct weir_request *r, const char *name, const 
   if (name == NULL || value == NULL || !weir__http_is_token(slice(name)) ||
       !weir__http_is_value(slice(value)) || is_ours(name))
     return -EINVAL;
+  r = weir__request_at(r);
   size_t len = strlen(name) + strlen(value) + 4;
   if (len > WEIR__RESPONSE_FIELDS_MAX || r->fields.len > WEIR__RESPONSE_FIELDS_MAX - len)
     return -ENOBUFS;
@@ -191,6 +173,7 @@ int weir_request_respond_body(struct weir_request *r, const char *type, const vo
 {
   if (type == NULL || !weir__http_is_value(slice(type)) || (data == NULL && len > 0))
     return -EINVAL;
+  r = weir__request_at(r);
   r->type.len = 0;
   r->body.len = 0;
   if (weir__builder_add(&r->type, r->pool, type, strlen(type)) != 0 ||

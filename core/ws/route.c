@@ -1,8 +1,10 @@
 /* The table of routes: patterns to handlers, in order of precedence. */
+#include "wire/text.h"
 #include "wire/uri.h"
 #include "ws/server.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { USER_BYTES_MAX = 64 << 10 };
@@ -58,6 +60,7 @@ static void free_route(const struct weir__sys *sys, struct weir__route *route)
   free_list(sys, route->options.protocols);
   free_list(sys, route->options.origins);
   sys->free(sys, route->pattern);
+  sys->free(sys, route->method);
   sys->free(sys, route);
 }
 
@@ -68,25 +71,44 @@ void weir__server_free_routes(struct weir_server *server)
   server->sys->free(server->sys, server->routes);
 }
 
-static bool is_taken(const struct weir_server *server, const char *pattern, bool is_get)
+/* What a route answers. */
+struct kind {
+  bool plain;
+  const char *method;
+};
+
+static bool is_same(const char *a, const char *b)
+{
+  return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool is_taken(const struct weir_server *server, const char *pattern, struct kind kind)
 {
   for (size_t i = 0; i < server->route_count; i++) {
-    if (server->routes[i]->is_get == is_get &&
-        weir__uri_pattern_order(server->routes[i]->pattern, pattern) == 0)
+    const struct weir__route *route = server->routes[i];
+    if (route->plain == kind.plain && is_same(route->method, kind.method) &&
+        weir__uri_pattern_order(route->pattern, pattern) == 0)
       return true;
   }
   return false;
 }
 
-static int may_add(const struct weir_server *server, const char *pattern, bool is_get)
+static int may_add(const struct weir_server *server, const char *pattern, struct kind kind)
 {
   if (pattern == NULL || !weir__uri_pattern_valid(pattern))
     return -EINVAL;
   if (server->address_count > 0)
     return -EBUSY;
-  if (is_taken(server, pattern, is_get))
+  if (is_taken(server, pattern, kind))
     return -EEXIST;
   return server->route_count == WEIR__ROUTES_MAX ? -ENOMEM : 0;
+}
+
+/* Whether a goes before b: of one pattern, those with a method go first. */
+static bool goes_first(const struct weir__route *a, const struct weir__route *b)
+{
+  int order = weir__uri_pattern_order(a->pattern, b->pattern);
+  return order < 0 || (order == 0 && (a->method != NULL || b->method == NULL));
 }
 
 /* Puts a route in its place and takes it over. */
@@ -98,7 +120,7 @@ static int insert(struct weir_server *server, struct weir__route *route)
   if (grown == NULL)
     return -ENOMEM;
   size_t at = 0;
-  while (at < count && weir__uri_pattern_order(server->routes[at]->pattern, route->pattern) <= 0)
+  while (at < count && goes_first(server->routes[at], route))
     at++;
   for (size_t i = 0; i < count; i++)
     grown[i < at ? i : i + 1] = server->routes[i];
@@ -158,16 +180,22 @@ static int fill(const struct weir__sys *sys, struct weir__route *out, const char
   return out->pattern == NULL ? -ENOMEM : 0;
 }
 
-static int add(struct weir_server *server, const char *pattern, const struct weir_route *in,
-               struct weir__route **out)
+static int add(struct weir_server *server, struct weir__route *route)
 {
-  const struct weir__sys *sys = server->sys;
+  int error = insert(server, route);
+  if (error != 0)
+    free_route(server->sys, route);
+  return error;
+}
+
+/* A route with a pattern and options. */
+static int make(const struct weir__sys *sys, const char *pattern, const struct weir_route *in,
+                struct weir__route **out)
+{
   struct weir__route *route = zalloc(sys, sizeof *route);
   if (route == NULL)
     return -ENOMEM;
   int error = fill(sys, route, pattern, in);
-  if (error == 0)
-    error = insert(server, route);
   if (error != 0)
     free_route(sys, route);
   *out = route;
@@ -179,7 +207,7 @@ int weir_server_route(struct weir_server *server, const char *path, const struct
 {
   struct weir_route given = {0};
   struct weir__route *route;
-  int error = may_add(server, path, false);
+  int error = may_add(server, path, (struct kind){.plain = false});
   if (error != 0)
     return error;
   if (in == NULL || in->size < sizeof(size_t) || in->size > sizeof given)
@@ -187,40 +215,102 @@ int weir_server_route(struct weir_server *server, const char *path, const struct
   memcpy(&given, in, in->size);
   if (given.user_bytes > USER_BYTES_MAX)
     return -EINVAL;
-  error = add(server, path, &given, &route);
+  error = make(server->sys, path, &given, &route);
   if (error != 0)
     return error;
   route->arg = arg;
-  if (route->user_bytes > server->user_bytes)
-    server->user_bytes = route->user_bytes;
-  return 0;
+  size_t user_bytes = route->user_bytes;
+  error = add(server, route);
+  if (error == 0 && user_bytes > server->user_bytes)
+    server->user_bytes = user_bytes;
+  return error;
+}
+
+/* A route of plain requests, with every default filled in. */
+static int add_plain(struct weir_server *server, const char *method, const char *path,
+                     const struct weir_http_route *http, void *arg)
+{
+  const struct weir_route nothing = {.size = sizeof nothing};
+  struct weir__route *route;
+  int error = make(server->sys, path, &nothing, &route);
+  if (error != 0)
+    return error;
+  route->plain = true;
+  route->http = *http;
+  route->arg = arg;
+  if (method != NULL && (route->method = copy_string(server->sys, method)) == NULL) {
+    free_route(server->sys, route);
+    return -ENOMEM;
+  }
+  return add(server, route);
+}
+
+int weir_server_http(struct weir_server *server, const char *method, const char *path,
+                     const struct weir_http_route *in, void *arg)
+{
+  struct weir_http_route http;
+  struct weir_slice name = {method, method == NULL ? 0 : strlen(method)};
+  if (in == NULL || (method != NULL && !weir__http_is_token(name)))
+    return -EINVAL;
+  int error = may_add(server, path, (struct kind){true, method});
+  if (error == 0)
+    error = weir__http_route_resolve(&http, in);
+  return error == 0 ? add_plain(server, method, path, &http, arg) : error;
 }
 
 int weir_server_get(struct weir_server *server, const char *path,
                     int (*handler)(struct weir_request *request, void *arg), void *arg)
 {
-  const struct weir_route nothing = {.size = sizeof nothing};
-  struct weir__route *route;
-  int error = handler == NULL ? -EINVAL : may_add(server, path, true);
+  const struct weir_http_route in = {.size = sizeof in, .on_request = handler};
+  struct weir_http_route http;
+  int error = handler == NULL ? -EINVAL : may_add(server, path, (struct kind){true, "GET"});
   if (error == 0)
-    error = add(server, path, &nothing, &route);
-  if (error != 0)
-    return error;
-  route->is_get = true;
-  route->get = handler;
-  route->arg = arg;
-  return 0;
+    error = weir__http_route_resolve(&http, &in);
+  http.max_body_bytes = 0;
+  return error == 0 ? add_plain(server, "GET", path, &http, arg) : error;
 }
 
 struct weir__route *weir__server_match(const struct weir_server *server, struct weir_slice path,
-                                       bool is_get, uint16_t *index)
+                                       uint16_t *index)
 {
   for (size_t i = 0; i < server->route_count; i++) {
     struct weir__route *route = server->routes[i];
-    if (route->is_get == is_get && weir__uri_match(route->pattern, path)) {
+    if (!route->plain && weir__uri_match(route->pattern, path)) {
       *index = (uint16_t)i;
       return route;
     }
+  }
+  return NULL;
+}
+
+/* GET answers HEAD too (RFC 9110 section 9.3.2). */
+static bool answers(const struct weir__route *route, struct weir_slice method)
+{
+  return route->method == NULL || weir__text_equal(method, route->method) ||
+         (strcmp(route->method, "GET") == 0 && weir__text_equal(method, "HEAD"));
+}
+
+/* Adds a method to a list, if it has room for it. */
+static void allow_method(char allow[WEIR__ALLOW_BYTES], const char *method)
+{
+  size_t len = strlen(allow);
+  const char *more = strcmp(method, "GET") == 0 ? ", HEAD" : "";
+  if (len + strlen(method) + strlen(more) + 2 < WEIR__ALLOW_BYTES)
+    snprintf(allow + len, WEIR__ALLOW_BYTES - len, "%s%s%s", len > 0 ? ", " : "", method, more);
+}
+
+const struct weir__route *weir__server_match_http(const struct weir_server *server,
+                                                  struct weir_slice path, struct weir_slice method,
+                                                  char allow[WEIR__ALLOW_BYTES])
+{
+  allow[0] = '\0';
+  for (size_t i = 0; i < server->route_count; i++) {
+    const struct weir__route *route = server->routes[i];
+    if (!route->plain || !weir__uri_match(route->pattern, path))
+      continue;
+    if (answers(route, method))
+      return route;
+    allow_method(allow, route->method);
   }
   return NULL;
 }

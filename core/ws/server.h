@@ -5,6 +5,8 @@
 
 #include <weir/server.h>
 
+#include <weir/http.h>
+
 #include "base/slab.h"
 #include "io/listener.h"
 #include "wire/http.h"
@@ -29,8 +31,9 @@ enum {
 struct weir__route {
   char *pattern;
   void *arg;
-  bool is_get; /* plain GET and HEAD; else WebSocket */
-  int (*get)(struct weir_request *request, void *arg);
+  bool plain;                  /* it answers plain requests; else it speaks WebSocket */
+  char *method;                /* plain: that it answers; NULL: any */
+  struct weir_http_route http; /* plain: its handlers and options */
 
   struct weir_handlers handlers;
   struct weir_route_options options; /* protocols and origins are copies */
@@ -63,6 +66,8 @@ struct weir__shard {
   uint32_t index;
   bool own_loop, stopped;
   struct weir__reply reply;
+  char date[32]; /* of responses, and when it was read; 0: never */
+  uint64_t date_ms;
   struct weir__slab conns; /* under TLS with a struct weir__tls in front of each */
   struct weir__topics topics;
   struct weir__run fanned;    /* short broadcasts */
@@ -108,10 +113,19 @@ int weir__server_new(struct weir_server **server, const struct weir_options *opt
 int weir__options_resolve(struct weir_options *out, const struct weir_options *in);
 int weir__route_options_resolve(struct weir_route_options *out,
                                 const struct weir_route_options *in);
+int weir__http_route_resolve(struct weir_http_route *out, const struct weir_http_route *in);
 
-/* The first route of a kind that matches a path; *index is its place. NULL: none. */
+/* The first route that speaks WebSocket on a path; *index is its place. NULL: none. */
 struct weir__route *weir__server_match(const struct weir_server *server, struct weir_slice path,
-                                       bool is_get, uint16_t *index);
+                                       uint16_t *index);
+
+enum { WEIR__ALLOW_BYTES = 128 };
+
+/* The first route that answers a method on a path; NULL: none, and allow holds the methods that the
+ * path has, as the field Allow does, or nothing. */
+const struct weir__route *weir__server_match_http(const struct weir_server *server,
+                                                  struct weir_slice path, struct weir_slice method,
+                                                  char allow[WEIR__ALLOW_BYTES]);
 
 /* Closes the listening sockets that no shard took over. */
 void weir__server_close_listeners(struct weir_server *server);
@@ -128,6 +142,13 @@ void weir__shard_stop(struct weir__shard *shard, int code);
 /* There is no memory for a connection that was accepted. */
 void weir__shard_turn_away(struct weir__shard *shard, int fd);
 void weir__shard_fini(struct weir__shard *shard);
+
+/* Where connections of a listener with TLS, or without, have their memory. */
+static inline struct weir__slab *weir__shard_slab(struct weir__shard *shard, bool secure)
+{
+  (void)secure;
+  return &shard->conns;
+}
 
 /* Hands a line to the log hook. */
 void weir__server_log(const struct weir_server *server, enum weir_log_level level,

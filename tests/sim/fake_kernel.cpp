@@ -75,6 +75,9 @@ struct seam_functions {
       return of(s).timerfd_set(fd, at_ns);
     };
     t.now_ns = [](const weir__sys *s) { return of(s).clock(); };
+    t.wall_s = [](const weir__sys *s) {
+      return static_cast<int64_t>(1700000000 + of(s).clock() / 1000000000);
+    };
     t.random = [](const weir__sys *s, void *out, size_t len) { return of(s).random(out, len); };
     t.alloc = [](const weir__sys *s, size_t size) { return of(s).alloc(size); };
     t.resize = [](const weir__sys *s, void *memory, size_t size) {

@@ -110,12 +110,29 @@ protected:
     return weir_server_route(server, pattern, &route, nullptr);
   }
 
-  std::string match(const std::string &path, bool is_get = false)
+  std::string match(const std::string &path)
   {
     uint16_t index;
     const struct weir__route *route =
-        weir__server_match(server, {path.data(), path.size()}, is_get, &index);
+        weir__server_match(server, {path.data(), path.size()}, &index);
     return route == nullptr ? "" : route->pattern;
+  }
+
+  // The pattern that answers a method, or the methods that are allowed instead.
+  std::string match(const std::string &path, const std::string &method)
+  {
+    char allow[WEIR__ALLOW_BYTES];
+    const struct weir__route *route = weir__server_match_http(
+        server, {path.data(), path.size()}, {method.data(), method.size()}, allow);
+    return route == nullptr ? allow : route->pattern;
+  }
+
+  int add_http(const char *method, const char *pattern)
+  {
+    struct weir_http_route route = {};
+    route.size = sizeof route;
+    route.on_request = [](struct weir_request *, void *) { return 200; };
+    return weir_server_http(server, method, pattern, &route, nullptr);
   }
 
   struct weir_server *server = nullptr;
@@ -137,9 +154,26 @@ TEST_F(Routes, OfTwoKindsShareAPath)
   auto get = [](struct weir_request *, void *) { return 200; };
   ASSERT_EQ(add("/both"), 0);
   ASSERT_EQ(weir_server_get(server, "/both", get, nullptr), 0);
-  EXPECT_EQ(match("/both", true), "/both");
-  EXPECT_EQ(match("/both", false), "/both");
+  EXPECT_EQ(match("/both", "GET"), "/both");
+  EXPECT_EQ(match("/both"), "/both");
   EXPECT_EQ(weir_server_get(server, "/both", get, nullptr), -EEXIST);
+}
+
+TEST_F(Routes, GoByMethodToo)
+{
+  ASSERT_EQ(add_http(nullptr, "/any"), 0);
+  ASSERT_EQ(add_http("POST", "/any"), 0);
+  ASSERT_EQ(add_http("GET", "/users/:id"), 0);
+  ASSERT_EQ(add_http("PUT", "/users/:id"), 0);
+  ASSERT_EQ(add_http("DELETE", "/users/*"), 0);
+  EXPECT_EQ(add_http("PUT", "/users/:id"), -EEXIST);
+  EXPECT_EQ(add_http("PUT IT", "/users/:id"), -EINVAL);
+  EXPECT_EQ(match("/any", "POST"), "/any");
+  EXPECT_EQ(match("/any", "PATCH"), "/any");
+  EXPECT_EQ(match("/users/5", "HEAD"), "/users/:id");
+  EXPECT_EQ(match("/users/5", "DELETE"), "/users/*");
+  EXPECT_EQ(match("/users/5", "get"), "GET, HEAD, PUT, DELETE");
+  EXPECT_EQ(match("/nothing", "GET"), "");
 }
 
 TEST_F(Routes, ThatAreWrongAreRefused)

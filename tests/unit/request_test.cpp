@@ -437,7 +437,7 @@ TEST_F(request, LongResponseToASlowReader)
     }
     EXPECT_FALSE(slow.ended()) << more;
     at.settle();
-    at.pass(6000);
+    at.pass(61000);
     slow.stall(false);
     EXPECT_TRUE(at.ends(slow));
     EXPECT_LT(slow.input().size(), body.size()) << "it was waited for too long";
