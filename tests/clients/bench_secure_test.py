@@ -2,6 +2,7 @@
 whether it notices what servers do wrong. Nothing here depends on how fast anything is."""
 import asyncio
 import ssl
+import tempfile
 
 import websockets
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
@@ -19,21 +20,24 @@ JSON = ["--compress", "--json-payload", "--size"]
 
 class Stranger:
     """Python's websockets: echoes; what comes by the path /all goes to all who came by it. limits
-    are the parameters of permessage-deflate, None for no compression."""
+    are the parameters of permessage-deflate, None for no compression; socket is a unix socket's
+    path, None for TCP."""
 
     @classmethod
-    async def start(cls, scope, tls=None, limits=None):
+    async def start(cls, scope, tls=None, limits=None, socket=None):
         self = cls()
-        self.tls, self.crowd = tls, set()
+        self.tls, self.socket, self.crowd = tls, socket, set()
         extensions = None if limits is None else [ServerPerMessageDeflateFactory(**limits)]
+        listens = {"unix": True, "path": socket} if socket else {"host": "127.0.0.1", "port": 0}
         server = await scope.enter_async_context(websockets.serve(
-            self.talk, "127.0.0.1", 0, ssl=tls, compression=None, extensions=extensions,
+            self.talk, **listens, ssl=tls, compression=None, extensions=extensions,
             max_size=1 << 24, ping_interval=None, max_queue=None))
-        self.port = server.sockets[0].getsockname()[1]
+        self.port = None if socket else server.sockets[0].getsockname()[1]
         return self
 
     def url(self, path="/", host="127.0.0.1"):
-        return f"ws{'s' if self.tls else ''}://{host}:{self.port}{path}"
+        place = f"+unix:{self.socket}:" if self.socket else f"://{host}:{self.port}"
+        return f"ws{'s' if self.tls else ''}{place}{path}"
 
     async def talk(self, client, path):
         if path == "/all":
@@ -50,9 +54,11 @@ class Stranger:
             self.crowd.discard(client)
 
 
-async def mode(scope, path, words, timed):
+async def mode(scope, path, words, timed, local=False):
     certificate = await Certificate.make(scope)
-    server = await Stranger.start(scope, certificate.context(), {})
+    folder = scope.enter_context(tempfile.TemporaryDirectory(prefix="weir-"))
+    server = await Stranger.start(scope, certificate.context(), {},
+                                  f"{folder}/socket" if local else None)
     bench = await Run.with_reports(*words.split(), *SHORT, "--compress", "--ca", certificate.file,
                                    server.url(path))
     was_good(bench)
@@ -256,6 +262,13 @@ run([
     ("weir-bench, wss and compressed: storm", mode, "/", "storm", True),
     ("weir-bench, wss and compressed: churn", mode, "/", "churn --lifetime 0.05", True),
     ("weir-bench, wss and compressed: idle", mode, "/", "idle", False),
+    ("weir-bench, wss+unix and compressed: closed", mode, "/", "closed --in-flight 3", True, True),
+    ("weir-bench, wss+unix and compressed: broadcast", mode, "/all", "broadcast", True, True),
+    ("weir-bench, wss+unix and compressed: slow", mode, "/all", "slow --stall 0.1 --slow 50",
+     True, True),
+    ("weir-bench, wss+unix and compressed: bystander", mode, "/all",
+     "bystander --rate 50 --side-path /", True, True),
+    ("weir-bench, wss+unix and compressed: storm", mode, "/", "storm", True, True),
     ("weir-bench, wss and compressed: ramp", steps),
     ("weir over wss, compressed: echo", weir, "echo", "/", "closed --in-flight 3"),
     ("weir over wss, compressed: broadcast", weir, "all", "/", "broadcast --in-flight 4"),

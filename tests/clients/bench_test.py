@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import socket
+import tempfile
 
 from support.bench import BENCH, SHORT, Run, agrees, mistake, was_good
 from support.faulty import Faulty
@@ -51,6 +52,24 @@ async def payloads(scope):
 async def no_mistake(scope):
     server = await Faulty.start(scope, None)
     was_good(await Run.with_reports(*SHORT, "--in-flight", "4", server.url()))
+
+
+async def unix_sockets(scope):
+    """By a path and by an abstract name. Most find the backlog full and come again."""
+    folder = scope.enter_context(tempfile.TemporaryDirectory(prefix="weir-"))
+    many = [*SHORT[:-1], "50"]
+    for name in (f"{folder}/socket", f"\0{folder}"):
+        server = await Faulty.start(scope, None, socket=name)
+        for words in ("closed --size 60K --in-flight 3", "rate --rate 500", "storm",
+                      "churn --lifetime 0.05 --threads 2", "idle"):
+            bench = await Run.with_reports(*words.split(), *many, server.url("/a:b?c=:/d"))
+            was_good(bench)
+            agrees(bench)
+            equal(server.head.split(b"\r\n")[:2], [b"GET /a:b?c=:/d HTTP/1.1",
+                                                   b"Host: localhost"])
+    bench = await Run.with_reports(*SHORT, f"ws+unix:{folder}/none:/")
+    equal((bench.status, bench.json["reasons"]),
+          (1, [{"text": "connect: No such file or directory", "count": 10}]))
 
 
 async def nobody(_):
@@ -153,6 +172,7 @@ run([
     ("weir-bench: the upgrade is refused", mistake, "status", "failed", ".* status 200"),
     ("weir-bench: the upgrade's key is wrong", mistake, "accept", "failed",
      ".*Sec-WebSocket-Accept.*"),
+    ("weir-bench: unix sockets", unix_sockets),
     ("weir-bench: nobody listens", nobody),
     ("weir-bench: JSON and CSV on standard output", standard_output),
     ("weir-bench: wrong arguments, help and version", arguments),

@@ -114,6 +114,14 @@ TEST(BenchArguments, SetTlsAndCompression)
   EXPECT_STREQ(json.settings.json, "-");
 }
 
+TEST(BenchArguments, TakeMoreConnectionsThanPortsOverAUnixSocket)
+{
+  Line line("idle --connections 100000 wss+unix:/s:/x --tls-version 13");
+  ASSERT_EQ(line.read(), ASKED_RUN) << line.sentence;
+  EXPECT_STREQ(line.settings.socket, "/s");
+  EXPECT_TRUE(line.settings.secure);
+}
+
 TEST(BenchArguments, ReadSizes)
 {
   const std::pair<const char *, size_t> cases[] = {
@@ -196,6 +204,8 @@ const Wrong wrongs[] = {
     {"ws://h --threads 101", "101 --threads need as many --connections, not 100"},
     {"ws://h --connections 28001",
      "28001 connections need --addresses 2: each has some 28,000 ports"},
+    {"ws+unix:/s --addresses 2", "--addresses is for TCP: a unix socket has none"},
+    {"ws+unix:/s --resume", "--resume is for wss://"},
     {"ws://h --json - --csv -", "--json and --csv cannot both be standard output"},
 };
 
@@ -262,13 +272,53 @@ TEST(BenchUrl, IsTakenApart)
   }
 }
 
+TEST(BenchUrl, NamesAUnixSocket)
+{
+  const std::tuple<const char *, bool, const char *, const char *> cases[] = {
+      {"ws+unix:/run/app.sock:/path", false, "/run/app.sock", "/path"},
+      {"ws+unix:///run/app.sock:/path?a=b", false, "/run/app.sock", "/path?a=b"},
+      {"ws+unix:/run/app.sock", false, "/run/app.sock", "/"},
+      {"ws+unix:/run/app.sock?a=b", false, "/run/app.sock", "/?a=b"},
+      {"ws+unix:/s:/", false, "/s", "/"},
+      {"ws+unix:/a:b", false, "/a:b", "/"},
+      {"ws+unix:/a:/b:/c", false, "/a:/b", "/c"},
+      {"ws+unix:/a:/b?c=:/d", false, "/a", "/b?c=:/d"},
+      {"ws+unix:@name:/path", false, "@name", "/path"},
+      {"ws+unix:@/tmp/name", false, "@/tmp/name", "/"},
+      {"wss+unix:/run/app.sock:/a@b", true, "/run/app.sock", "/a@b"},
+  };
+  for (const auto &[url, secure, socket, path] : cases) {
+    struct settings s = {};
+    EXPECT_EQ(url_read(&s, url), nullptr) << url;
+    EXPECT_STREQ(s.url, url);
+    EXPECT_EQ(s.secure, secure) << url;
+    EXPECT_STREQ(s.socket, socket) << url;
+    EXPECT_STREQ(s.host, "localhost") << url;
+    EXPECT_STREQ(s.path, path) << url;
+  }
+}
+
 TEST(BenchUrl, IsRefusedWithAClause)
 {
+  const char *begins = "a URL begins with ws:// or wss://, or with ws+unix: or wss+unix:";
+  const char *socket =
+      "it names no socket: ws+unix:/run/app.sock:/path, or @name for an abstract one";
   const Wrong cases[] = {
-      {"", "a URL begins with ws:// or wss://"},
-      {"h:80", "a URL begins with ws:// or wss://"},
-      {"http://h", "a URL begins with ws:// or wss://"},
-      {"wss:/h", "a URL begins with ws:// or wss://"},
+      {"", begins},
+      {"h:80", begins},
+      {"http://h", begins},
+      {"wss:/h", begins},
+      {"ws", begins},
+      {"ws+unix", begins},
+      {"ws+unixx:/s", begins},
+      {"ws+unix:", socket},
+      {"ws+unix:/", socket},
+      {"ws+unix:@", socket},
+      {"ws+unix:@:/x", socket},
+      {"ws+unix:/:/x", socket},
+      {"ws+unix:app.sock:/", socket},
+      {"ws+unix://host/app.sock:/", socket},
+      {"ws+unix:/s#a", "a WebSocket URL has no fragment (#)"},
       {"ws://", "it names no host: ws://127.0.0.1:8080/"},
       {"ws:///x", "it names no host: ws://127.0.0.1:8080/"},
       {"ws://:80/", "it names no host: ws://127.0.0.1:8080/"},
@@ -304,6 +354,13 @@ TEST(BenchUrl, IsKeptWithinItsFields)
   EXPECT_EQ(url_read(&s, ("ws://h/" + std::string(1022, 'p')).c_str()), nullptr);
   EXPECT_STREQ(url_read(&s, ("ws://h/" + std::string(1023, 'p')).c_str()), "its path is too long");
   EXPECT_STREQ(url_read(&s, ("ws://h?" + std::string(1022, 'p')).c_str()), "its path is too long");
+  const std::string socket = "ws+unix:/" + std::string(106, 's');
+  EXPECT_EQ(url_read(&s, (socket + ":/p").c_str()), nullptr);
+  EXPECT_STREQ(url_read(&s, (socket + "s:/p").c_str()),
+               "its socket's name is too long: 107 bytes are the most");
+  EXPECT_EQ(url_read(&s, (socket + ":/" + std::string(1022, 'p')).c_str()), nullptr);
+  EXPECT_STREQ(url_read(&s, (socket + ":/" + std::string(1023, 'p')).c_str()),
+               "its path is too long");
 }
 
 } // namespace

@@ -341,7 +341,10 @@ static bool fits_url(struct reader *reader)
                        : s->tls_version != 0 ? "tls-version"
                        : s->resume           ? "resume"
                                              : NULL;
-  return option == NULL || s->secure || wrong(reader, "--%s is for wss://", option);
+  if (option != NULL && !s->secure)
+    return wrong(reader, "--%s is for wss://", option);
+  return s->socket[0] == '\0' || s->addresses == 1 ||
+         wrong(reader, "--addresses is for TCP: a unix socket has none");
 }
 
 /* A local address has some 28,000 ports for connections to the same server. */
@@ -351,7 +354,7 @@ static bool fits_machine(struct reader *reader)
 {
   const struct settings *s = reader->settings;
   unsigned needed = (s->connections + PORTS - 1) / PORTS;
-  if (s->addresses < needed)
+  if (s->addresses < needed && s->socket[0] == '\0')
     return wrong(reader, "%u connections need --addresses %u: each has some 28,000 ports",
                  s->connections, needed);
   if (s->threads > s->connections)
@@ -399,7 +402,8 @@ static void help_option(FILE *out, const struct option *option)
 void arguments_help(FILE *out)
 {
   fputs("weir-bench puts a load on a WebSocket server, checks every answer, and measures.\n\n"
-        "usage: weir-bench [MODE] [options] ws[s]://host:port/path\n\n"
+        "usage: weir-bench [MODE] [options] ws[s]://host:port/path\n"
+        "       weir-bench [MODE] [options] ws[s]+unix:/run/app.sock:/path\n\n"
         "Modes\n",
         out);
   for (const struct mode *mode = modes; mode->name != NULL; mode++)
@@ -414,7 +418,8 @@ void arguments_help(FILE *out)
         "  weir-bench ws://127.0.0.1:8080/\n"
         "  weir-bench --in-flight 16 --size 1K --cpus 1 --server-pid 4711 ws://127.0.0.1:8080/\n"
         "  weir-bench --compress --json-payload --size 1K wss://127.0.0.1:8443/\n"
-        "  weir-bench rate --rate 50000 --seconds 10 --json run.json ws://127.0.0.1:8080/\n\n"
+        "  weir-bench rate --rate 50000 --seconds 10 --json run.json ws://127.0.0.1:8080/\n"
+        "  weir-bench storm ws+unix:/run/app.sock:/chat\n\n"
         "The exit status is 0 when every message came back right, 1 when not, 2 for arguments.\n",
         out);
 }

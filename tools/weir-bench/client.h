@@ -79,6 +79,10 @@ extern const struct weir__source_ops client_ops;
 /* Makes the connection anew. What fails is counted and noted. */
 void client_connect(struct client *client);
 
+/* Connects one of those that wait. False: it still waits, as a unix socket's backlog is full, and
+ * the kernel will not tell when it is not. */
+bool client_knock(struct client *client);
+
 /* Goes on while the connection is not ready for the request: when the socket has connected, and
  * when TLS stands, which is when it sends the request. False: it has to wait, or has failed and is
  * gone. */

@@ -28,6 +28,11 @@ static int bind_source(const struct client *client, int fd)
   return bind(fd, (struct sockaddr *)&source, sizeof source) == 0 ? 0 : -errno;
 }
 
+static bool is_local(const struct client *client)
+{
+  return client->worker->load->address.ss_family == AF_UNIX;
+}
+
 /* Returns the descriptor of a socket that connects, or -errno. */
 static int open_socket(const struct client *client)
 {
@@ -36,7 +41,8 @@ static int open_socket(const struct client *client)
   int fd = socket(load->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return -errno;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (!is_local(client))
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   int error = bind_source(client, fd);
   if (error == 0 && connect(fd, (const struct sockaddr *)&load->address, load->address_len) < 0 &&
       errno != EINPROGRESS)
@@ -59,16 +65,10 @@ static void forget_past(struct client *client)
   memset(&client->parser, 0, sizeof client->parser);
 }
 
-void client_connect(struct client *client)
+/* Hands the socket to the loop; fd below 0 is -errno: why there is none. */
+static void watch(struct client *client, int fd)
 {
   struct worker *worker = client->worker;
-  forget_past(client);
-  client->state = CLIENT_CONNECTING;
-  worker->connecting++;
-  client->since_ns = clock_ns();
-  weir__list_push_back(&worker->opening, &client->link);
-  client->stream.source.fd = -1;
-  int fd = open_socket(client);
   if (fd < 0) {
     client_fail(client, "connect: %s", strerror(-fd));
     return;
@@ -85,6 +85,31 @@ void client_connect(struct client *client)
     return;
   }
   client->stream.source.writable = 0; /* until the connection stands */
+  client->stream.source.exhaust = is_local(client);
+}
+
+void client_connect(struct client *client)
+{
+  struct worker *worker = client->worker;
+  forget_past(client);
+  client->state = CLIENT_CONNECTING;
+  worker->connecting++;
+  client->since_ns = clock_ns();
+  client->stream.source.fd = -1;
+  worker_wait(worker, client);
+}
+
+bool client_knock(struct client *client)
+{
+  struct worker *worker = client->worker;
+  int fd = open_socket(client);
+  if (fd == -EAGAIN && is_local(client))
+    return false;
+  weir__list_remove(&client->link);
+  weir__list_push_back(&worker->opening, &client->link);
+  client->since_ns = clock_ns();
+  watch(client, fd);
+  return true;
 }
 
 static bool send_request(struct client *client)

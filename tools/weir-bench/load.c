@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -188,6 +189,7 @@ static void ask_connected(struct worker *worker)
 static void give_up_connecting(struct worker *worker)
 {
   worker->may_connect = 0;
+  weir__list_splice(&worker->opening, &worker->waiting);
   while (!weir__list_empty(&worker->opening))
     client_fail(WEIR__CONTAINER(worker->opening.next, struct client, link),
                 "the connection was not open in time");
@@ -378,11 +380,30 @@ int load_course(struct load *load, const struct plan *plan)
 
 /* ---- the whole */
 
+/* An abstract name has a NUL where it is written with @, and none behind it. */
+static void local_address(struct load *load)
+{
+  const char *name = load->settings->socket;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  strcpy(address.sun_path, name);
+  load->address_len = sizeof address;
+  if (name[0] == '@') {
+    address.sun_path[0] = '\0';
+    load->address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+  }
+  memcpy(&load->address, &address, sizeof address);
+  strcpy(load->host, load->settings->host);
+}
+
 static int resolve(struct load *load)
 {
   const struct settings *settings = load->settings;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
   char port[8];
+  if (settings->socket[0] != '\0') {
+    local_address(load);
+    return 0;
+  }
   snprintf(port, sizeof port, "%u", settings->port);
   snprintf(load->host, sizeof load->host, strchr(settings->host, ':') ? "[%s]:%s" : "%s:%s",
            settings->host, port);

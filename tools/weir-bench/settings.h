@@ -14,9 +14,10 @@ struct mode; /* of modes.h */
 struct settings {
   const struct mode *mode;
 
-  /* ws://host:port/path, or wss:// */
+  /* ws://host:port/path or ws+unix:socket:/path, or wss */
   const char *url;
-  char host[256]; /* a name or an address */
+  char host[256];   /* a name or an address */
+  char socket[108]; /* a unix socket: its path, or @ and its abstract name; "": TCP */
   char path[1024];
   uint16_t port;
   bool secure;          /* wss */

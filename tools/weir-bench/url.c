@@ -4,13 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *scheme(struct settings *settings, const char **rest)
+static const char *scheme(struct settings *settings, const char **rest, bool *local)
 {
-  settings->secure = strncmp(*rest, "wss://", 6) == 0;
-  if (!settings->secure && strncmp(*rest, "ws://", 5) != 0)
-    return "a URL begins with ws:// or wss://";
-  *rest += settings->secure ? 6 : 5;
-  return NULL;
+  static const struct {
+    const char *text;
+    bool secure, local;
+  } known[] = {{"ws://", false, false},
+               {"wss://", true, false},
+               {"ws+unix:", false, true},
+               {"wss+unix:", true, true}};
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    size_t len = strlen(known[i].text);
+    if (strncmp(*rest, known[i].text, len) != 0)
+      continue;
+    settings->secure = known[i].secure;
+    *local = known[i].local;
+    *rest += len;
+    return NULL;
+  }
+  return "a URL begins with ws:// or wss://, or with ws+unix: or wss+unix:";
 }
 
 /* Keeps the first len bytes of the text; whether they fit. */
@@ -92,17 +104,54 @@ static const char *authority(struct settings *settings, const char *text, size_t
   return wrong != NULL ? wrong : port(settings, rest);
 }
 
+/* How much of the text is the socket: what follows its last ":/" is the request's path. A query may
+ * hold others. */
+static size_t socket_length(const char *text)
+{
+  size_t len = strcspn(text, "?");
+  for (size_t at = len; at > 1; at--) {
+    if (text[at - 2] == ':' && text[at - 1] == '/')
+      return at - 2;
+  }
+  return len;
+}
+
+/* Whether a text of that length is an absolute path, or a name behind @. */
+static bool is_socket(const char *text, size_t len)
+{
+  return len > 1 && (text[0] == '@' || (text[0] == '/' && text[1] != '/'));
+}
+
+/* The socket and the path. Slashes of an authority that is empty may stand in front. */
+static const char *local_place(struct settings *settings, const char *text)
+{
+  if (strncmp(text, "///", 3) == 0)
+    text += 2;
+  size_t len = socket_length(text);
+  if (!is_socket(text, len))
+    return "it names no socket: ws+unix:/run/app.sock:/path, or @name for an abstract one";
+  if (!keep(settings->socket, sizeof settings->socket, text, len))
+    return "its socket's name is too long: 107 bytes are the most";
+  strcpy(settings->host, "localhost");
+  text += len;
+  return path(settings, text + (text[0] == ':'));
+}
+
+static const char *remote_place(struct settings *settings, const char *text)
+{
+  size_t len = strcspn(text, "/?");
+  const char *wrong = authority(settings, text, len);
+  return wrong != NULL ? wrong : path(settings, text + len);
+}
+
 const char *url_read(struct settings *settings, const char *url)
 {
-  const char *rest = url, *wrong = scheme(settings, &rest);
+  bool local = false;
+  const char *rest = url, *wrong = scheme(settings, &rest, &local);
   if (wrong == NULL)
     wrong = characters(url);
   if (wrong != NULL)
     return wrong;
-  size_t len = strcspn(rest, "/?");
-  wrong = authority(settings, rest, len);
-  if (wrong == NULL)
-    wrong = path(settings, rest + len);
   settings->url = url;
-  return wrong;
+  return local ? local_place(settings, rest) : remote_place(settings, rest);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TICK_MS = 100, SPIN_NS = 20 * 1000, NS_PER_MS = 1000 * 1000 };
+enum { TICK_MS = 100, KNOCK_MS = 1, SPIN_NS = 20 * 1000, NS_PER_MS = 1000 * 1000 };
 
 uint64_t clock_ns(void)
 {
@@ -42,6 +42,26 @@ void worker_make(struct worker *worker)
     client_connect(client);
   }
   worker->making = false;
+}
+
+void worker_wait(struct worker *worker, struct client *client)
+{
+  bool first = weir__list_empty(&worker->waiting);
+  weir__list_push_back(&worker->waiting, &client->link);
+  if (!client_knock(client) && first)
+    weir_timer_start(worker->knock, KNOCK_MS, 0);
+}
+
+/* Those who wait try again, in their order, up to the first that is turned away. */
+static void knock(struct weir_timer *timer, void *arg)
+{
+  struct worker *worker = arg;
+  while (!weir__list_empty(&worker->waiting)) {
+    if (!client_knock(WEIR__CONTAINER(worker->waiting.next, struct client, link))) {
+      weir_timer_start(timer, KNOCK_MS, 0);
+      return;
+    }
+  }
 }
 
 void worker_pace(struct worker *worker, const struct pace *pace)
@@ -114,6 +134,7 @@ static void tick(struct weir_timer *timer, void *arg)
 {
   struct worker *worker = arg;
   (void)timer;
+  expire(worker, &worker->waiting, OPEN_TIMEOUT_MS, "the server's backlog was full for 10 s");
   expire(worker, &worker->opening, OPEN_TIMEOUT_MS, "no answer to the upgrade within 10 s");
   expire(worker, &worker->closing, CLOSE_TIMEOUT_MS, "no end of the connection within 5 s");
   weir__list_splice(&worker->spare, &worker->broken);
@@ -141,6 +162,8 @@ static int open_loop(struct worker *worker)
   worker->loop->busy_poll_ns = worker->load->settings->spin_us * UINT64_C(1000);
   worker->loop->spin_ns = worker->loop->busy_poll_ns;
   error = weir_timer_new(&worker->tick, worker->loop, tick, worker);
+  if (error == 0)
+    error = weir_timer_new(&worker->knock, worker->loop, knock, worker);
   if (error < 0)
     return error;
   weir_timer_start(worker->tick, TICK_MS, TICK_MS);
@@ -164,6 +187,7 @@ static void close_loop(struct worker *worker)
     weir__loop_close(worker->loop, &worker->clients[i].stream.source);
   weir__loop_close(worker->loop, &worker->alarm);
   weir_timer_free(worker->tick);
+  weir_timer_free(worker->knock);
   weir_timer_free(worker->timer);
   weir_loop_free(worker->loop);
   worker->loop = NULL;
@@ -195,6 +219,7 @@ int worker_init(struct worker *worker, struct load *load, unsigned index, unsign
     return -ENOMEM;
   weir__list_init(&worker->spare);
   weir__list_init(&worker->broken);
+  weir__list_init(&worker->waiting);
   weir__list_init(&worker->opening);
   weir__list_init(&worker->closing);
   for (unsigned i = 0; i < count; i++) {

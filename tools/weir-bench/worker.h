@@ -45,16 +45,16 @@ struct worker {
 
   struct client *clients;
   unsigned count;
-  unsigned open;                      /* ready for messages, or closing */
-  unsigned finished;                  /* have opened, or failed to, for the first time */
-  unsigned connecting;                /* under way */
-  unsigned connecting_most;           /* that may be */
-  uint64_t may_connect;               /* how many more may be begun; UINT64_MAX: all */
-  uint64_t begun;                     /* of those that a schedule has asked for */
-  bool making;                        /* worker_make runs */
-  struct weir__link spare;            /* to be made */
-  struct weir__link broken;           /* to be made after a pause, because they failed */
-  struct weir__link opening, closing; /* oldest first */
+  unsigned open;                               /* ready for messages, or closing */
+  unsigned finished;                           /* have opened, or failed to, for the first time */
+  unsigned connecting;                         /* under way */
+  unsigned connecting_most;                    /* that may be */
+  uint64_t may_connect;                        /* how many more may be begun; UINT64_MAX: all */
+  uint64_t begun;                              /* of those that a schedule has asked for */
+  bool making;                                 /* worker_make runs */
+  struct weir__link spare;                     /* to be made */
+  struct weir__link broken;                    /* to be made after a pause, because they failed */
+  struct weir__link waiting, opening, closing; /* oldest first; waiting: for a place in a backlog */
 
   bool running; /* traffic goes on */
   struct counts counts;
@@ -67,6 +67,7 @@ struct worker {
   uint64_t random;
 
   struct weir_timer *tick;
+  struct weir_timer *knock;  /* runs while any wait */
   struct weir_timer *timer;  /* the mode's; or NULL */
   struct weir__source alarm; /* a timerfd: the next message is due */
   uint64_t alarm_ns;
@@ -93,6 +94,9 @@ int worker_stamps(struct worker *worker, unsigned in_flight);
 
 /* Makes connections as long as any are wanted and not too many under way. */
 void worker_make(struct worker *worker);
+
+/* Has a client that is new connect, now or as soon as the server has room for it. */
+void worker_wait(struct worker *worker, struct client *client);
 
 /* Begins and ends an open loop; one without members does not begin. */
 void worker_pace(struct worker *worker, const struct pace *pace);

@@ -64,24 +64,31 @@ async def read_frame(reader):
 
 
 class Faulty:
-    """Listens on a port of its own choice; the mistake is the name of one, or None. extension is
-    what it answers to an offer, tls the context of a server, at the number of the message; when it
-    leaves it does so soon after."""
+    """Listens on a port of its own choice, or on a unix socket where it gets one, with a backlog
+    for hardly any; the mistake is the name of one, or None. extension is what it answers to an
+    offer, tls the context of a server, at the number of the message; when it leaves it does so
+    soon after."""
 
     @classmethod
-    async def start(cls, scope, mistake, extension=None, tls=None, at=AT, leaves=False):
+    async def start(cls, scope, mistake, extension=None, tls=None, at=AT, leaves=False,
+                    socket=None):
         self = cls()
         self.mistake, self.extension, self.tls, self.at = mistake, extension, tls, at
         self.end = at + AT if leaves else None
         self.count = 0
         self.held = self.last = b""
-        server = await asyncio.start_server(self.talk, "127.0.0.1", 0, ssl=tls)
-        self.port = server.sockets[0].getsockname()[1]
+        if socket:
+            server = await asyncio.start_unix_server(self.talk, socket, backlog=1, ssl=tls)
+            self.place = f"+unix:{socket}:".replace("\0", "@")
+        else:
+            server = await asyncio.start_server(self.talk, "127.0.0.1", 0, ssl=tls)
+            self.port = server.sockets[0].getsockname()[1]
+            self.place = f"://127.0.0.1:{self.port}"
         scope.callback(server.close)
         return self
 
-    def url(self):
-        return f"ws{'s' if self.tls else ''}://127.0.0.1:{self.port}/"
+    def url(self, path="/"):
+        return f"ws{'s' if self.tls else ''}{self.place}{path}"
 
     async def talk(self, reader, writer):
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
@@ -92,7 +99,7 @@ class Faulty:
         writer.close()
 
     async def upgrade(self, reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n")
+        head = self.head = await reader.readuntil(b"\r\n\r\n")
         if self.mistake == "status":
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             return False
