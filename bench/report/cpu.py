@@ -36,9 +36,14 @@ def draw_row(panel, scale, end, y, server, figures):
         panel.words(panel.right + 94, y + 4, ratio_text(figures["ratio"]), f"figure {c}", "end")
 
 
+def all_rows(point):
+    """The servers, and beside those over a unix socket some over TCP."""
+    return {**point["servers"], **{f"{name}-tcp": s for name, s in point.get("tcp", {}).items()}}
+
+
 def chart(key, point, reference):
     """The panel of one point."""
-    servers = {name: s for name, s in point["servers"].items() if s.get("values")}
+    servers = {name: s for name, s in all_rows(point).items() if s.get("values")}
     if not servers:
         return ""
     order = ordered(servers, lambda s: median(servers[s]["values"]))
@@ -71,8 +76,9 @@ def mark_target(panel, scale, value, y, target):
 def table(point):
     """All figures of a point, to be unfolded."""
     lines = ["<tr><th>server<th>CPU<th>ratio<th>per second<th>p50<th>p99<th>bytes"]
-    for name in ordered(point["servers"], lambda s: point["servers"][s].get("median") or 0):
-        s = point["servers"][name]
+    servers = all_rows(point)
+    for name in ordered(servers, lambda s: servers[s].get("median") or 0):
+        s = servers[name]
         cells = [html.escape(name_of(name))]
         for key, write in (("median", time_text), ("ratio", ratio_text),
                            ("per_second", rate_text), ("p50_us", micro), ("p99_us", micro),

@@ -37,12 +37,13 @@ def part(found, name, key):
 
 
 def name_of(server):
-    return NAMES.get(server, server)
+    name = server.removesuffix("-tcp")
+    return NAMES.get(name, name) + (", TCP" if name != server else "")
 
 
 def colour_of(server):
-    """The colour's name: the copy of weir shares weir's."""
-    family = "weir" if server == "weir2" else server
+    """The colour's name: the copy of weir shares weir's, and so does what it does over TCP."""
+    family = "weir" if server == "weir2" else server.removesuffix("-tcp")
     return family if family in COLOURS else "other"
 
 

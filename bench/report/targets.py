@@ -34,6 +34,7 @@ LAYER = 1.03
 TWINS = .20
 # The work, and its floor that deflates for each receiver.
 TWINS_POINTS = ("broadcast-1k-w2-deflate", "loop-1k-w2-deflate")
+UNIX = .35
 
 
 def row(work, target, value, write, doubt=None, allowed=None):
@@ -77,8 +78,19 @@ def twins_row(points):
                TWINS, reached, ratio_text, "A/A apart" if apart else None)
 
 
+def unix_row(points):
+    """An echo over a unix socket, against the same server's over TCP in the same rounds."""
+    point = points.get("echo-64-unix") or {}
+    reached = quotient(of_server(point, "weir", "median"),
+                       point.get("tcp", {}).get("weir", {}).get("median"))
+    return row("echo 64 B over a unix socket, to weir's own over TCP", UNIX, reached, ratio_text,
+               None if point.get("reliable", True) else "A/A apart")
+
+
 def other_rows(found):
-    yield twins_row(part(found, "peers", "points") or {})
+    points = part(found, "peers", "points") or {}
+    yield twins_row(points)
+    yield unix_row(points)
     stuck = (part(found, "peers", "stuck") or {}).get("weir", {})
     yield row("8 MiB to 100 stuck receivers: grown", STUCK_BYTES, stuck.get("grown_bytes"),
               bytes_text)

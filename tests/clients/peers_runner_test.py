@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import tempfile
+import types
 
 from support.harness import equal, run
 
@@ -121,7 +122,8 @@ async def taking_up(_):
 async def choosing(_):
     own, special = points.choose(["echo-64*", "stuck"])
     equal(([point.name for point in own], special),
-          (["echo-64", "echo-64x16", "echo-64-tls"], ["stuck"]))
+          (["echo-64", "echo-64x16", "echo-64-tls", "echo-64-unix", "echo-64x16-unix"],
+           ["stuck"]))
     own, special = points.choose([])
     equal((len(own), len(special)), (len(points.POINTS), len(points.SPECIAL)))
     try:
@@ -162,6 +164,41 @@ async def abilities(_):
         equal("--compress" in point.load, point.deflate != "off")
         equal("--no-takeover" in point.load, point.deflate == "shared")
         equal("--tls-version" in point.load, point.tls)
+
+
+async def sockets(_):
+    """Who listens on a unix socket, and who does its work over TCP in the same rounds."""
+    named = {point.name: point for point in points.POINTS}
+    found = servers.all_servers({"PEER_mine": "m {port} {mode}"})
+    able = [name for name, server in found.items() if named["echo-64-unix"].suits(server)]
+    equal(able, ["weir", "weir2", "raw", "ws"])
+    equal(named["echo-64-unix"].rows(able), [*able, "weir-tcp", "raw-tcp"])
+    equal(named["echo-64-unix"].rows(["weir2"]), ["weir2"])
+    equal(named["echo-64"].rows(able), able)
+    equal(found["raw"].line("/run/s", "echo")[1:3], ["/run/s", "echo"])
+    equal(found["weir"].line("/run/s", "echo")[1:4], ["--unix", "/run/s", "--mode"])
+    equal(found["weir"].line(7, "echo")[1:6],
+          ["--host", "127.0.0.1", "--port", "7", "--mode"])
+
+
+async def beside(_):
+    """A server's work over TCP is kept apart from the servers that are compared."""
+    point = next(point for point in points.POINTS if point.name == "echo-64-unix")
+    asked = []
+
+    def measure(server, *_, unix, **__):
+        asked.append((server, unix))
+        return {"server": {"cpu_ns_per_operation": 100 if unix else 400}}
+
+    settings = types.SimpleNamespace(rounds=1, attempts=1, seconds=1, warmup=1, reference="raw")
+    kept, rounds.measure = rounds.measure, measure
+    found, failed = rounds.measure_point(point, {"weir": "W", "raw": "R"}, settings, str)
+    rounds.measure = kept
+    equal((asked, failed), ([("W", True), ("R", True), ("W", False), ("R", False)], {}))
+    equal({name: own["median"] for name, own in found["servers"].items()},
+          {"weir": 100, "raw": 100})
+    equal({name: own["median"] for name, own in found["tcp"].items()}, {"weir": 400, "raw": 400})
+    equal(found["command"].split()[-1], "ws+unix:SOCKET:/")
 
 
 async def certificates(scope):
@@ -216,6 +253,9 @@ async def tables(_):
                  "echo-64: ws: broke"):
         assert line in text, f"{line} is not in {text}"
     equal(table.lines({"points": {}, "runner": {}}), [])
+    point["tcp"] = {"weir": {"median": 9000}, "raw": {"median": 1}}
+    text = table.lines({"reference": "uws", "points": {"echo-64-unix": point}, "runner": {}})
+    assert " ".join(text[-1].split()) == "echo-64-unix weir 0.50", text
 
 
 run([
@@ -229,6 +269,8 @@ run([
     ("peers: points are chosen by name", choosing),
     ("peers: servers of the user's own", own_servers),
     ("peers: who is asked for TLS and compression", abilities),
+    ("peers: who listens on a unix socket", sockets),
+    ("peers: the same over TCP stands beside it", beside),
     ("peers: the certificate is made once", certificates),
     ("peers: loads that do not count", complaints),
     ("peers: the time that is left", estimates),

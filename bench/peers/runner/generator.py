@@ -49,7 +49,7 @@ def run_load(running, command, path="/", tolerant=False):
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         line = ["taskset", "-c", LOAD_CPU, f"{BUILD}/bin/{command[0]}", *command[1:], "--quiet",
                 "--server-pid", str(running.child.pid), "--json", file.name,
-                f"{running.scheme}://127.0.0.1:{running.port}{path}"]
+                running.url(path)]
         try:
             done = subprocess.run(line, capture_output=True, text=True, timeout=deadline,
                                   check=False)
@@ -66,9 +66,11 @@ def run_load(running, command, path="/", tolerant=False):
     return report
 
 
-def measure(server, mode, command, path="/", extra=(), tolerant=False, tls=None, deflate="off"):
+def measure(server, mode, command, path="/", extra=(), tolerant=False, tls=None, deflate="off",
+            unix=False):
     """Starts the server, loads it once, ends it."""
-    with Running(server, next_port(), mode, extra, tls, deflate) as running:
+    port = None if unix else next_port()
+    with Running(server, port, mode, extra, tls, deflate) as running:
         return run_load(running, command, path, tolerant)
 
 

@@ -5,6 +5,7 @@ import dataclasses
 PER_OPERATION = "ns of server CPU per operation"
 PER_DELIVERY = "ns of server CPU per delivery"
 PER_CONNECTION = "ns of server CPU per connection"
+BESIDE, OVER_TCP = ("weir", "raw"), "-tcp"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,17 +19,28 @@ class Point:
     unit: str = PER_OPERATION
     tls: bool = False
     deflate: str = "off"  # or shared, without context takeover, or takeover
+    unix: bool = False  # over a unix socket, and by those of BESIDE over TCP in the same rounds
 
     def suits(self, server):
         """Whether a server can do it."""
-        return ((not self.tls or server.can_tls()) and
+        return ((not self.tls or server.can_tls()) and (not self.unix or server.unix) and
                 (self.deflate == "off" or server.can_deflate(self.deflate)))
+
+    def rows(self, names):
+        """What a round measures: the servers, then those that do it over TCP, too."""
+        return [*names, *(name + OVER_TCP for name in names if self.unix and name in BESIDE)]
 
 
 def over_tls(point):
     """The same over TLS 1.3."""
     return dataclasses.replace(point, name=point.name + "-tls", title=point.title + ", over TLS",
                                load=(*point.load, "--tls-version", "13"), tls=True)
+
+
+def over_unix(point):
+    """The same over a unix socket."""
+    return dataclasses.replace(point, name=point.name + "-unix", unix=True,
+                               title=point.title + ", over a unix socket")
 
 
 def compressed(point, deflate):
@@ -73,6 +85,7 @@ BY_NAME = {point.name: point for point in PLAIN}
 POINTS = (
     *PLAIN,
     *(over_tls(BY_NAME[name]) for name in ("echo-64", "echo-1k", "echo-16k", "storm")),
+    *(over_unix(BY_NAME[name]) for name in ("echo-64", "echo-64x16")),
     compressed(BY_NAME["echo-1k"], "shared"),
     compressed(BY_NAME["echo-1k"], "takeover"),
     # One message to all, and what a deflate for each of them costs.

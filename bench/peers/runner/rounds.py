@@ -2,6 +2,7 @@
 from . import figures
 from .certificates import certificate
 from .generator import measure, sample_of, words
+from .points import OVER_TCP
 from .servers import Failed
 
 
@@ -39,18 +40,21 @@ def until_steady(names, rounds, attempts, take, tell):
 def measure_point(point, servers, settings, tell):
     """What the results say of a point, and {name: why a server is missing}."""
     command = words(point.load, settings.seconds, settings.warmup)
-    names = list(servers)
+    rows = point.rows(list(servers))
     tls = certificate() if point.tls else None
+    url = "ws+unix:SOCKET:/" if point.unix else f"ws{'s' if tls else ''}://127.0.0.1:PORT/"
 
-    def take(name):
+    def take(row):
+        name = row.removesuffix(OVER_TCP)
         return sample_of(measure(servers[name], point.mode, command, tls=tls,
-                                 deflate=point.deflate))
+                                 deflate=point.deflate, unix=point.unix and name == row))
 
-    spread, samples, failed = until_steady(names, settings.rounds, settings.attempts, take, tell)
+    spread, samples, failed = until_steady(rows, settings.rounds, settings.attempts, take, tell)
     found = figures.servers_of(samples, settings.reference)
+    beside = {row.removesuffix(OVER_TCP): found.pop(row) for row in rows
+              if row.endswith(OVER_TCP) and row in found}
     return {
-        "title": point.title, "unit": point.unit,
-        "command": " ".join([*command, f"ws{'s' if tls else ''}://127.0.0.1:PORT/"]),
+        "title": point.title, "unit": point.unit, "command": " ".join([*command, url]),
         "reliable": figures.is_reliable(spread), "control_spread": spread,
-        "rounds": settings.rounds, "servers": found,
+        "rounds": settings.rounds, "servers": found, **({"tcp": beside} if beside else {}),
     }, failed

@@ -20,14 +20,16 @@ MODES = ("echo", "all", "others", "loop", "bystander")
 
 class Server:
     """A program that can serve: command has the words {port} and {mode}, and {cert}, {key} and
-    {deflate} where it can do these. One with a protocol of its own is compared only where the load
-    speaks that."""
+    {deflate} where it can do these. One that can listen on a unix socket takes its path, which has
+    slashes, for a port. One with a protocol of its own is compared only where the load speaks
+    that."""
 
     deflates = ("shared", "takeover")
 
-    def __init__(self, name, command, version, words=None, protocol="websocket"):
+    def __init__(self, name, command, version, words=None, protocol="websocket", unix=False):
         self.name, self.command, self.version, self.protocol = name, command, version, protocol
         self.words = words or {}  # the program's own names of modes
+        self.unix = unix
 
     def has(self, word):
         return any(word in part for part in self.command)
@@ -68,7 +70,13 @@ class Weir(Server):
     def line(self, port, mode, tls=None, deflate="off"):
         options = {"off": [], "shared": ["--deflate"], "takeover": ["--deflate-takeover"]}
         secure = ["--tls-cert", tls[0], "--tls-key", tls[1]] if tls else []
-        return [*super().line(port, mode), *secure, *options[deflate]]
+        program, *words = super().line(port, mode)
+        place = ["--unix", port] if is_path(port) else ["--host", "127.0.0.1", "--port", str(port)]
+        return [program, *place, *words, *secure, *options[deflate]]
+
+
+def is_path(port):
+    return "/" in str(port)
 
 
 class Failed(Exception):
@@ -76,20 +84,26 @@ class Failed(Exception):
 
 
 class Running:
-    """A started server, ended when the context is left."""
+    """A started server, ended when the context is left. Without a port it listens on a unix
+    socket."""
 
     def __init__(self, server, port, mode, extra=(), tls=None, deflate="off"):
-        self.port, self.scheme = port, "wss" if tls else "ws"
+        self.folder = tempfile.TemporaryDirectory(prefix="weir-") if port is None else None
+        self.port = port or f"{self.folder.name}/socket"
+        self.scheme = "wss" if tls else "ws"
         self.errors = tempfile.TemporaryFile()
         self.child = subprocess.Popen(
-            ["taskset", "-c", SERVER_CPU, *server.line(port, mode, tls, deflate),
-             *extra],
+            ["taskset", "-c", SERVER_CPU, *server.line(self.port, mode, tls, deflate), *extra],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, cwd=ROOT)
         try:
             self.wait_until_ready()
         except BaseException:
             self.stop()
             raise
+
+    def url(self, path="/"):
+        place = f"+unix:{self.port}:" if self.folder else f"://127.0.0.1:{self.port}"
+        return f"{self.scheme}{place}{path}"
 
     def wait_until_ready(self):
         deadline, said = time.monotonic() + START_S, b""
@@ -122,6 +136,8 @@ class Running:
         self.end()
         self.child.stdout.close()
         self.errors.close()
+        if self.folder:
+            self.folder.cleanup()
 
     def __enter__(self):
         return self
@@ -159,18 +175,17 @@ def of_weir():
 
 def all_servers(environment):
     """Those of the house by name, then those that PEER_NAME='command {port} {mode}' adds."""
-    serve = [f"{BUILD}/bin/weir-serve", "--host", "127.0.0.1", "--port", "{port}", "--mode",
-             "{mode}", "--max-message", str(64 << 20), "--queue-bytes", "0", "--ping-ms", "0",
-             "--quiet"]
+    serve = [f"{BUILD}/bin/weir-serve", "--mode", "{mode}", "--max-message", str(64 << 20),
+             "--queue-bytes", "0", "--ping-ms", "0", "--quiet"]
     ends = ["{port}", "{mode}"]
     secured = [*ends, "{cert}", "{key}", "{deflate}"]
     topic = {"bystander": "topic", "subscribed": "topic"}
     bun = f"{HERE}/node_modules/.bin/bun"
     found = [
-        Weir("weir", serve, of_weir, topic),
-        Weir("weir2", serve, of_weir, topic),
-        Raw("raw", [f"{BUILD}/peers/raw", *ends, "{deflate}"], of_weir),
-        Server("ws", ["node", f"{SERVERS}/ws.mjs", *secured], of_module("ws")),
+        Weir("weir", serve, of_weir, topic, unix=True),
+        Weir("weir2", serve, of_weir, topic, unix=True),
+        Raw("raw", [f"{BUILD}/peers/raw", *ends, "{deflate}"], of_weir, unix=True),
+        Server("ws", ["node", f"{SERVERS}/ws.mjs", *secured], of_module("ws"), unix=True),
         Server("bun", [bun, f"{SERVERS}/bun.mjs", *secured], lambda: said(bun, "--version")),
         Server("lws", [f"{BUILD}/peers/lws", *secured], of_package("libwebsockets-dev")),
         Server("beast", [f"{BUILD}/peers/beast", *secured], of_package("libboost-dev")),

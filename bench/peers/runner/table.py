@@ -31,6 +31,18 @@ def points(results):
     return lines
 
 
+def over_unix(results):
+    lines = []
+    for name, point in results["points"].items():
+        own = point["servers"]
+        ratios = [(server, own.get(server, {}).get("median"), tcp["median"])
+                  for server, tcp in point.get("tcp", {}).items()]
+        cells = [f"{server} {unix / tcp:.2f}" for server, unix, tcp in ratios if unix and tcp]
+        if cells:
+            lines.append(row(name, cells))
+    return ["", "The same server's CPU over a unix socket, to TCP", *lines] if lines else []
+
+
 SECTIONS = (
     # Section, title, columns: (heading, key, format, divisor)
     ("memory", "Bytes of ours per connection, of 10,000",
@@ -89,7 +101,7 @@ def failures(results):
 
 
 def lines(results):
-    text = points(results)
+    text = points(results) + over_unix(results)
     for name, title, columns in SECTIONS:
         text += section(results, name, title, columns)
     return text + spectra(results) + busy_poll(results) + failures(results)

@@ -1,10 +1,10 @@
 /* The floor: an edge-triggered epoll server that answers upgrades and then does the least that the
- * work needs: PORT MODE [shared]. An echo goes back as it comes in: the bytes of one read are
- * unmasked in place, each behind a header without a key, and leave in one send; a long message is
- * passed on before it has come whole. In mode all, the frames that one read brought go to each
- * client in one send; in mode loop each frame does. With shared (zlib, no takeover) whole messages
- * are deflated anew, in mode loop for each client. There are no limits, no checks and no fragments'
- * rules. */
+ * work needs: PORT MODE [shared]; a PORT with a slash is the path of a unix socket. An echo goes
+ * back as it comes in: the bytes of one read are unmasked in place, each behind a header without a
+ * key, and leave in one send; a long message is passed on before it has come whole. In mode all,
+ * the frames that one read brought go to each client in one send; in mode loop each frame does.
+ * With shared (zlib, no takeover) whole messages are deflated anew, in mode loop for each client.
+ * There are no limits, no checks and no fragments' rules. */
 #define _GNU_SOURCE /* accept4() */
 #include "raw_deflate.h"
 #include "raw_wire.h"
@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum mode { ECHO, ALL, OTHERS, LOOP, BYSTANDER };
@@ -37,7 +38,7 @@ struct client {
 };
 
 static enum mode mode;
-static bool deflates;
+static bool deflates, local; /* over a unix socket */
 static int epoll;
 static struct client **receivers;
 static size_t receiver_count, receiver_capacity;
@@ -53,15 +54,27 @@ static void keep(unsigned char **to, size_t *len, const unsigned char *bytes, si
   *len += more;
 }
 
+/* A unix socket tells of room whenever its peer has read: asked for only while something waits. */
+static void watch(struct client *c, int change)
+{
+  bool out = !local || c->out_len > 0;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (out ? EPOLLOUT : 0),
+                              .data.ptr = c};
+  epoll_ctl(epoll, change, c->fd, &event);
+}
+
 static void client_send(struct client *c, const unsigned char *bytes, size_t len)
 {
   ssize_t sent = 0;
   if (c->out_len == 0 && len > 0)
     sent = send(c->fd, bytes, len, MSG_NOSIGNAL);
+  bool waited = c->out_len > 0;
   if (sent < 0 && errno != EAGAIN)
     c->ended = true;
   else
     keep(&c->out, &c->out_len, bytes + (sent > 0 ? sent : 0), len - (size_t)(sent > 0 ? sent : 0));
+  if (local && !waited && c->out_len > 0)
+    watch(c, EPOLL_CTL_MOD);
 }
 
 static void flush(struct client *c)
@@ -76,6 +89,8 @@ static void flush(struct client *c)
   free(c->out);
   c->out = NULL;
   c->out_len = c->out_done = 0;
+  if (local)
+    watch(c, EPOLL_CTL_MOD);
 }
 
 static void join(struct client *c)
@@ -286,9 +301,9 @@ static void accept_all(int listener)
   while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
     struct client *c = calloc(1, sizeof *c);
     c->fd = fd;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
-    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    if (!local)
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    watch(c, EPOLL_CTL_ADD);
   }
 }
 
@@ -313,10 +328,26 @@ static void serve(int listener)
   }
 }
 
+/* Returns the listener, or -1 with errno. */
+static int listen_at(const char *port)
+{
+  int on = 1;
+  struct sockaddr_in tcp = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+  struct sockaddr_un path = {.sun_family = AF_UNIX};
+  tcp.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  strncpy(path.sun_path, port, sizeof path.sun_path - 1);
+  local = strchr(port, '/') != NULL;
+  int fd = socket(local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  int bound = local ? bind(fd, (struct sockaddr *)&path, sizeof path)
+                    : bind(fd, (struct sockaddr *)&tcp, sizeof tcp);
+  return bound == 0 && listen(fd, 4096) == 0 ? fd : -1;
+}
+
 int main(int argc, char **argv)
 {
   static const char *const names[] = {"echo", "all", "others", "loop", "bystander"};
-  int chosen = 0, on = 1;
+  int chosen = 0;
   while (argc >= 3 && chosen < 5 && strcmp(argv[2], names[chosen]) != 0)
     chosen++;
   if (argc < 3 || chosen == 5) {
@@ -327,12 +358,8 @@ int main(int argc, char **argv)
   if (deflates)
     raw_deflate_begin();
   mode = (enum mode)chosen;
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1]))};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
-      listen(listener, 4096) != 0) {
+  int listener = listen_at(argv[1]);
+  if (listener < 0) {
     perror("raw");
     return 1;
   }

@@ -1,17 +1,20 @@
-// ws on Node.js, with bufferutil: PORT MODE CERT KEY DEFLATE. It has no publish: all is a send for
-// each client, and a deflate for each.
+// ws on Node.js, with bufferutil: PORT MODE CERT KEY DEFLATE; a PORT with a slash is the path of a
+// unix socket. It has no publish: all is a send for each client, and a deflate for each.
 import { readFileSync } from "node:fs";
-import { createServer } from "node:https";
+import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { WebSocket, WebSocketServer } from "ws";
 
 const [port, mode, cert = "-", key = "-", deflate = "off"] = process.argv.slice(2);
 
-const address = { host: "127.0.0.1", port: Number(port), backlog: 4096 };
-const secure =
-  cert === "-" ? null : createServer({ cert: readFileSync(cert), key: readFileSync(key) });
+const place = port.includes("/") ? { path: port } : { host: "127.0.0.1", port: Number(port) };
+const http =
+  cert === "-"
+    ? createServer()
+    : createSecureServer({ cert: readFileSync(cert), key: readFileSync(key) });
 const keepsNothing = deflate === "shared";
 const server = new WebSocketServer({
-  ...(secure ? { server: secure } : address),
+  server: http,
   perMessageDeflate: deflate !== "off" && {
     zlibDeflateOptions: { level: 1 },
     serverNoContextTakeover: keepsNothing,
@@ -19,7 +22,7 @@ const server = new WebSocketServer({
   },
   maxPayload: 64 << 20,
 });
-secure?.listen(address);
+http.listen({ ...place, backlog: 4096 });
 
 // In bystander only what came by the path /all is broadcast, to those who came by it.
 const receivers = mode === "bystander" ? new Set() : server.clients;
