@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -39,6 +40,13 @@ struct weir__sys {
   int (*shutdown)(const struct weir__sys *sys, int fd, int how);
   int (*close)(const struct weir__sys *sys, int fd);
   int (*open_reserve)(const struct weir__sys *sys); /* a descriptor that is good for nothing else */
+
+  /* files */
+  int (*open_folder)(const struct weir__sys *sys, const char *path);
+  int (*open_beneath)(const struct weir__sys *sys, int folder,
+                      const char *path); /* to read; -EXDEV for what lies outside */
+  int (*fstat)(const struct weir__sys *sys, int fd, struct stat *out);
+  ssize_t (*pread)(const struct weir__sys *sys, int fd, void *data, size_t len, uint64_t offset);
 
   /* events */
   int (*epoll_create1)(const struct weir__sys *sys, int flags);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -156,6 +158,29 @@ static int sys_open_reserve(SYS)
   return result(open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
+static int sys_open_folder(SYS, const char *path)
+{
+  return result(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int sys_open_beneath(SYS, int folder, const char *path)
+{
+  const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+  return result((int)syscall(SYS_openat2, folder, path, &how, sizeof how));
+}
+
+static int sys_fstat(SYS, int fd, struct stat *out)
+{
+  return result(fstat(fd, out));
+}
+
+static ssize_t sys_pread(SYS, int fd, void *data, size_t len, uint64_t offset)
+{
+  ssize_t n = pread(fd, data, len, (off_t)offset);
+  return n < 0 ? -errno : n;
+}
+
 static int sys_epoll_create1(SYS, int flags)
 {
   return result(epoll_create1(flags));
@@ -294,6 +319,10 @@ const struct weir__sys weir__sys_linux = {
     .shutdown = sys_shutdown,
     .close = sys_close,
     .open_reserve = sys_open_reserve,
+    .open_folder = sys_open_folder,
+    .open_beneath = sys_open_beneath,
+    .fstat = sys_fstat,
+    .pread = sys_pread,
     .epoll_create1 = sys_epoll_create1,
     .epoll_ctl = sys_epoll_ctl,
     .epoll_wait = sys_epoll_wait,

@@ -122,6 +122,17 @@ struct weir_slice weir__uri_parameter(const char *pattern, struct weir_slice pat
   return match(segments_of(pattern), path, name, &found) ? found : NONE;
 }
 
+struct weir_slice weir__uri_rest(const char *pattern, struct weir_slice path)
+{
+  struct weir_slice left = segments_of(pattern);
+  while (left.len > 0 && path.len > 0) {
+    if (kind_of(take_segment(&left)) == REST)
+      return (struct weir_slice){path.data + 1, path.len - 1};
+    take_segment(&path);
+  }
+  return NONE;
+}
+
 static int order_literals(struct weir_slice a, struct weir_slice b)
 {
   int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);

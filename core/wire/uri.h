@@ -27,6 +27,9 @@ bool weir__uri_match(const char *pattern, struct weir_slice path);
 struct weir_slice weir__uri_parameter(const char *pattern, struct weir_slice path,
                                       const char *name);
 
+/* What a pattern's "*" stands for in a path, not decoded; data is NULL when it has none. */
+struct weir_slice weir__uri_rest(const char *pattern, struct weir_slice path);
+
 /* Orders two patterns by precedence: negative when a goes first (an exact segment before a
  * parameter, a parameter before "*", compared segment by segment), 0 only when they match the same
  * paths. A total order, so that routes may be sorted by it. */

@@ -87,6 +87,7 @@ struct weir_server {
 
   struct weir__route **routes; /* in order of precedence once listening */
   size_t route_count;
+  struct weir__folder *folders; /* that files are served of */
   size_t user_bytes;  /* the most that a route wants */
   size_t extra_bytes; /* of each connection, in front of those; 0 or WEIR__EXTRA_BYTES, known once
                          it runs */
@@ -130,8 +131,9 @@ const struct weir__route *weir__server_match_http(const struct weir_server *serv
 /* Closes the listening sockets that no shard took over. */
 void weir__server_close_listeners(struct weir_server *server);
 
-/* Frees the routes. */
+/* Frees the routes; and, of static.c, the folders that they serve. */
 void weir__server_free_routes(struct weir_server *server);
+void weir__server_free_folders(struct weir_server *server);
 
 /* Sets a shard up on its loop, accepting from the descriptors given, each of which becomes -1 as it
  * is taken over; on an error nothing is left of it. Stopping ends its connections with

@@ -226,6 +226,7 @@ void weir_server_free(struct weir_server *server)
   weir_tls_free(server->tls);
   sys->free(sys, server->shards);
   weir__server_free_routes(server);
+  weir__server_free_folders(server);
   pthread_mutex_destroy(&server->gate);
   sys->free(sys, server);
 }

@@ -54,6 +54,46 @@ WEIR_ANY_THREAD int weir_server_http(struct weir_server *server, const char *met
                                      const char *path, const struct weir_http_route *route,
                                      void *arg);
 
+/* What is done with a folder of files. */
+struct weir_static_options {
+  size_t size; /* sizeof(struct weir_static_options) */
+
+  size_t max_age_s;     /* how long clients may use a file without asking again (RFC 9111 section
+                           5.2.2.1); default: they ask each time, and get 304 where nothing changed */
+  const char *index;    /* the file that stands for a path that ends in "/"; default "index.html" */
+  const char *listener; /* as in weir_route_options */
+};
+
+/* Answers GET and HEAD on a path, whose pattern ends in "*", with the files of a folder: with
+ * Content-Type by their names, ETag, Last-Modified, conditions and a range of bytes (RFC 9110
+ * sections 8.8, 13, 14). Nothing outside the folder is reached, by links neither, nor names that
+ * begin with "."; a folder's name is redirected to end in "/". Files are read by the loop as
+ * the client takes them. options may be NULL; all is copied. Before listening. Returns as
+ * weir_server_http does, and -EINVAL (the pattern does not end in "*") or -errno of opening the
+ * folder. */
+WEIR_ANY_THREAD int weir_server_static(struct weir_server *server, const char *path,
+                                       const char *folder,
+                                       const struct weir_static_options *options);
+
+/* What pages of other origins may do (the Fetch Standard's CORS protocol). */
+struct weir_cors {
+  size_t size; /* sizeof(struct weir_cors) */
+
+  const char *const *origins; /* exact values of Origin, NULL-terminated; default every one */
+  size_t credentials;         /* 1: cookies are sent along; only with origins; default 0 */
+  const char *methods;        /* default "GET, HEAD, PUT, PATCH, POST, DELETE" */
+  const char *headers;        /* default those that the client asks for */
+  const char *exposed;        /* fields of responses that pages may read; default none */
+  size_t
+      max_age_s; /* how long a preflight's answer may be kept; default: as long as clients like */
+};
+
+/* Adds the fields of a response that a request's Origin calls for; the origin is named as it is,
+ * with Vary, or as "*" where every one may come. cors is lent. Returns 0 to go on; 204 when this is
+ * a preflight, which a handler answers with that; -500 (credentials without origins, or a value
+ * that is none), or an error of weir_request_respond_header. */
+WEIR_LOOP_THREAD int weir_request_cors(struct weir_request *request, const struct weir_cors *cors);
+
 /* The whole body of a plain request, lent as the request is; data is NULL where there is none. */
 WEIR_LOOP_THREAD struct weir_slice weir_request_body(const struct weir_request *request);
 
