@@ -15,8 +15,10 @@ MAX_TOP_LINES = 12
 
 # ---- who may include what
 
-# Headers of the C library that need no kernel, the intrinsics, and the libraries of wire.
+# Headers of the C library that need no kernel (of sockets, the structs; object_symbols sees calls),
+# the intrinsics, and the libraries of wire.
 PURE = re.compile(r"(?:assert|endian|errno|limits|stdarg|stdbool|stddef|stdint|string|strings|stdio"
+                  r"|arpa/inet|netinet/in|sys/socket"
                   r"|immintrin|emmintrin|arm_neon|llhttp|openssl/(?:evp|sha)|zlib)\.h")
 FREESTANDING = re.compile(r"std(?:bool|def|int)\.h")
 STANDARD_CXX = re.compile(r"[a-z_]+")
@@ -252,6 +254,7 @@ COMMON = re.compile(r"mem(?:cpy|move|set|cmp|chr|mem)|str(?:len|nlen|cmp|ncmp|ch
                     r"|__errno_location|__cpu_model|__cpu_indicator_init|__cpu_features2")
 ALLOWED = (
     ("core/wire/", r"llhttp_\w+|SHA1_(?:Init|Update|Final)|EVP_(?:En|De)code\w+"),
+    ("core/wire/address", "inet_pton|inet_ntop"),
     # zlib, with memory of the caller's.
     ("core/wire/inflate", r"inflate\w*"),
     ("core/wire/deflate", r"deflate\w*"),
