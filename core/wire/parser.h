@@ -76,6 +76,12 @@ void weir__parser_init(struct weir__parser *parser, uint8_t reserved);
 /* What weir__parser.bits may hold when neither a message, a frame nor a header has begun. */
 enum { WEIR__PARSER_RESERVED = WEIR__RSV1 | WEIR__RSV2 | WEIR__RSV3 };
 
+/* Whether a message, a frame or a header has begun and is not whole. */
+static inline bool weir__parser_is_inside(const struct weir__parser *parser)
+{
+  return (parser->bits & ~WEIR__PARSER_RESERVED) != 0;
+}
+
 /* Takes a message off the input that has come whole, uncompressed and in one frame, as nearly all
  * do: its header, and its payload, still masked. False when anything else stands there; then
  * nothing has changed, and weir__parser_next is to be asked. */
@@ -84,8 +90,8 @@ static inline bool weir__parser_take_whole(const struct weir__parser *parser,
                                            struct weir__input *input, struct weir__header *header,
                                            unsigned char **data)
 {
-  if (__builtin_expect(
-          parser->bits & ~WEIR__PARSER_RESERVED || input->end - input->at < WEIR__HEADER_MIN, 0))
+  if (__builtin_expect(weir__parser_is_inside(parser) || input->end - input->at < WEIR__HEADER_MIN,
+                       0))
     return false;
   size_t size = weir__header_decode_plain(input->at, header);
   unsigned char *payload = input->at + size;

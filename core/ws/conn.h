@@ -57,8 +57,10 @@ struct weir__inbox {
                           pool */
   size_t rest_size, rest_at, rest_end;
   bool rest_last; /* the message ends with it */
+  bool begun;     /* a message, or a control frame, has begun to come, and is not whole */
   uint8_t rest_opcode;
   uint8_t control_len;
+  uint32_t begun_tick;                      /* of the wheel: when its first byte came */
   unsigned char control[WEIR__CONTROL_MAX]; /* a control frame's payload that spans reads, so far */
 };
 

@@ -51,7 +51,8 @@ void weir__conn_drop_inbox(struct weir_conn *c)
 static void shed_inbox(struct weir_conn *c)
 {
   const struct weir__inbox *in = c->inbox;
-  if (in->message == NULL && in->stash == NULL && in->rest == NULL && in->control_len == 0)
+  if (in->message == NULL && in->stash == NULL && in->rest == NULL && in->control_len == 0 &&
+      !in->begun)
     weir__conn_drop_inbox(c);
 }
 
@@ -233,6 +234,8 @@ static __attribute__((noinline)) void take_next(struct weir_conn *c,
     take_data(c, route, &event);
   else if (kind == WEIR__EVENT_CONTROL)
     take_control(c, &event);
+  if (c->inbox != NULL && !weir__parser_is_inside(&c->parser))
+    c->inbox->begun = false;
 }
 
 static inline bool goes_on(const struct weir_conn *c)
@@ -292,18 +295,40 @@ static inline void parse(struct weir_conn *c, struct weir__input *input, size_t 
   }
 }
 
+/* The time that a message may take begins, with the read that brought its first byte. Without
+ * memory for that, another read begins it. */
+static void begin_timing(struct weir_conn *c)
+{
+  struct weir__inbox *in;
+  if (c->state != WEIR__CONN_OPEN || weir__conn_route(c)->options.message_timeout_ms == WEIR_OFF)
+    return;
+  in = weir__conn_inbox(c);
+  if (in == NULL || in->begun)
+    return;
+  in->begun = true;
+  in->begun_tick = weir__conn_tick(c);
+  weir__conn_arm(c);
+}
+
+/* Keeps what parsing left of the input, and what it has to remember. */
+static __attribute__((noinline)) void keep(struct weir_conn *c, const struct weir__input *input)
+{
+  if (!weir__conn_is_live(c))
+    return;
+  if (input->at < input->end)
+    stash(c, input);
+  else if (c->inbox != NULL && c->inbox->stash != NULL)
+    drop_stash(c);
+  if (weir__parser_is_inside(&c->parser))
+    begin_timing(c);
+}
+
 void weir__conn_input(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames)
 {
   struct weir__input input = {data, data + len};
   parse(c, &input, frames);
-  if (input.at == input.end && c->inbox == NULL)
-    return;
-  if (!weir__conn_is_live(c))
-    return;
-  if (input.at < input.end)
-    stash(c, &input);
-  else if (c->inbox->stash != NULL)
-    drop_stash(c);
+  if (input.at != input.end || c->inbox != NULL || weir__parser_is_inside(&c->parser))
+    keep(c, &input);
 }
 
 /* Goes on with what was kept; whether the socket may be read now. */

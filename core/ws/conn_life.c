@@ -1,7 +1,7 @@
-/* Deadlines: the opening handshake, pings and their answers, idleness, the closing handshake (RFC
- * 6455 sections 5.5.2, 7.1.1). A connection stands on the loop's coarse wheel once; activity only
- * writes a tick, and when the wheel brings the connection up, what is due is worked out from the
- * ticks. */
+/* Deadlines: the opening handshake, pings and their answers, messages that have begun, idleness,
+ * the closing handshake (RFC 6455 sections 5.5.2, 7.1.1). A connection stands on the loop's coarse
+ * wheel once; activity only writes a tick, and when the wheel brings the connection up, what is due
+ * is worked out from the ticks. */
 #include "ws/conn.h"
 
 #include "wire/close.h"
@@ -45,14 +45,24 @@ static uint32_t ping_span(const struct weir_conn *c)
   return span == NEVER ? NEVER : span + spread % (span / 16 + 1);
 }
 
+/* Of the time for the message that is coming. */
+static uint32_t left_of_message(const struct weir_conn *c, uint32_t now)
+{
+  const struct weir__inbox *in = c->inbox;
+  if (in == NULL || !in->begun)
+    return NEVER;
+  return left(now, in->begun_tick, ticks(weir__conn_route(c)->options.message_timeout_ms));
+}
+
 static uint32_t left_when_open(const struct weir_conn *c, uint32_t now)
 {
   const struct weir_route_options *options = &weir__conn_route(c)->options;
   uint32_t quiet = ping_span(c);
   if (c->pinged)
     quiet = sum(quiet, ticks(options->pong_timeout_ms));
-  return smaller(left(now, c->received_tick, quiet),
-                 left(now, c->since_tick, ticks(options->idle_timeout_ms)));
+  uint32_t silent = smaller(left(now, c->received_tick, quiet),
+                            left(now, c->since_tick, ticks(options->idle_timeout_ms)));
+  return smaller(silent, left_of_message(c, now));
 }
 
 static size_t close_timeout(const struct weir_conn *c)
@@ -87,6 +97,8 @@ void weir__conn_excuse(struct weir_conn *c)
   c->received_tick = weir__conn_tick(c);
   c->since_tick = c->received_tick;
   c->pinged = 0;
+  if (c->inbox != NULL)
+    c->inbox->begun_tick = c->received_tick;
   weir__conn_arm(c);
 }
 
@@ -95,6 +107,10 @@ static void open_is_due(struct weir_conn *c, uint32_t now)
   const struct weir_route_options *options = &weir__conn_route(c)->options;
   if (c->paused) {
     weir__conn_excuse(c);
+    return;
+  }
+  if (left_of_message(c, now) == 0) {
+    weir__conn_fail(c, -WEIR__CLOSE_POLICY, "the message takes too long to come");
     return;
   }
   if (left(now, c->since_tick, ticks(options->idle_timeout_ms)) == 0) {

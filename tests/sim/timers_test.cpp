@@ -129,6 +129,21 @@ TEST_P(phase, idle_peer)
   w->run_until([&] { return w->all_over(); });
 }
 
+TEST_P(phase, message_that_drips)
+{
+  options.route.message_timeout_ms = 3000;
+  begin_at_phase();
+  sim::client &c = open();
+  c.offence = 1008;
+  uint64_t since = w->k.now();
+  c.send_raw("\x82\xFE");
+  for (uint64_t at = 100; at < 6000; at += 100)
+    w->k.after(at * NS_PER_MS, [&] { c.send_raw("\1"); });
+  w->run_until([&] { return w->session_of(c)->closed; });
+  EXPECT_EQ(w->session_of(c)->close_code, 1008);
+  expect_ms(since, w->session_of(c)->closed_at, 3000);
+}
+
 TEST_P(phase, close_that_is_not_answered)
 {
   begin_at_phase();

@@ -1,0 +1,247 @@
+// Limits in time of what a connection sends: how long a message may take to come, on a clock that
+// the test puts forward.
+#include "support/stage.hpp"
+
+#include "ws/conn.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+using namespace support;
+
+namespace
+{
+
+class limits : public testing::Test
+{
+protected:
+  std::vector<std::string> messages, whats;
+  std::vector<int> errors, codes;
+  stage at;
+
+  limits()
+  {
+    at.options.ping_interval_ms = WEIR_OFF; /* nothing else is timed */
+    at.on.message = [this](weir_conn *, const weir_message *m) {
+      messages.emplace_back(static_cast<const char *>(m->data), m->len);
+    };
+    at.on.error = [this](weir_conn *, int error, std::string_view what) {
+      errors.push_back(error);
+      whats.emplace_back(what);
+    };
+    at.on.close = [this](weir_conn *, int code, std::string_view) { codes.push_back(code); };
+  }
+
+  weir_conn *c() const
+  {
+    return at.last();
+  }
+  bool heard(size_t count)
+  {
+    return at.until([&] { return messages.size() == count; });
+  }
+
+  /* What is sent arrives, and then time passes, in steps of what its clock tells apart. */
+  void say_and_pass(peer &client, std::string_view bytes, uint64_t ms)
+  {
+    client.send(bytes);
+    at.settle();
+    for (; ms > 0; ms -= std::min<uint64_t>(ms, 64))
+      at.pass(std::min<uint64_t>(ms, 64));
+    at.settle();
+  }
+
+  void expect_failed(peer &client, size_t nth = 1)
+  {
+    ASSERT_EQ(codes, std::vector<int>(nth, 1008));
+    EXPECT_EQ(errors, std::vector<int>(nth, -1008));
+    EXPECT_NE(whats.back(), "");
+    frame got = at.next(client);
+    while (got.opcode() == pong)
+      got = at.next(client);
+    EXPECT_EQ(got.first, fin | closing);
+    EXPECT_EQ(got.code(), 1008);
+    EXPECT_NE(got.reason(), "");
+    EXPECT_TRUE(at.ends(client));
+    EXPECT_FALSE(client.was_reset());
+  }
+};
+
+const std::string frame_of_six = masked(fin | text, "sixsix");
+
+TEST_F(limits, MessageThatDoesNotEndInTime)
+{
+  at.options.message_timeout_ms = 1000;
+  at.start();
+  const std::string begun = masked(text, "begun");
+  const std::string starts[] = {frame_of_six.substr(0, 1),
+                                frame_of_six.substr(0, 5),
+                                frame_of_six.substr(0, 6),
+                                frame_of_six.substr(0, 8),
+                                begun,
+                                begun + masked(continuation, "more"),
+                                begun + "\x89",
+                                masked(fin | ping, "ping").substr(0, 8)};
+  size_t nth = 0;
+  for (const std::string &start : starts) {
+    SCOPED_TRACE(nth);
+    peer &client = at.open();
+    say_and_pass(client, start, 990);
+    ASSERT_EQ(codes.size(), nth);
+    say_and_pass(client, "", 200);
+    expect_failed(client, ++nth);
+  }
+  EXPECT_TRUE(messages.empty());
+  EXPECT_EQ(at.counters().failed, nth);
+}
+
+/* No byte puts it off: not of the frame, not further fragments, not what stands between them. */
+TEST_F(limits, MessageThatDrips)
+{
+  at.options.message_timeout_ms = 1000;
+  at.start();
+  const std::string longer = masked(fin | binary, std::string(100, 'x'));
+  const std::vector<std::string> drips[] = {
+      std::vector<std::string>(50, "x"),
+      std::vector<std::string>(50, masked(continuation, "")),
+      std::vector<std::string>(50, masked(fin | ping, "")),
+  };
+  size_t nth = 0;
+  for (const auto &drip : drips) {
+    SCOPED_TRACE(nth);
+    peer &client = at.open();
+    client.send(nth == 0 ? longer.substr(0, 6) : masked(text, "begun"));
+    uint64_t passed = 0;
+    for (size_t i = 0; i < drip.size() && codes.size() == nth; i++, passed += 50)
+      say_and_pass(client, drip[i], 50);
+    EXPECT_GE(passed, 1000u);
+    EXPECT_LE(passed, 1200u);
+    expect_failed(client, ++nth);
+  }
+}
+
+/* Each is in time, though the connection is never between two of them at the end of a read. */
+TEST_F(limits, EveryMessageHasTheTimeForItself)
+{
+  at.options.message_timeout_ms = 1000;
+  at.start();
+  peer &client = at.open();
+  const std::string two = masked(text, "be") + masked(fin | continuation, "gun");
+  const std::string flights[] = {frame_of_six, two, masked(fin | ping, "ping")};
+  client.send(frame_of_six.substr(0, 3));
+  std::string rest = frame_of_six.substr(3);
+  for (int i = 0; i < 9; i++) {
+    const std::string &next = flights[i % 3];
+    say_and_pass(client, "", 700);
+    say_and_pass(client, rest + next.substr(0, 9), 0);
+    rest = next.substr(9);
+  }
+  EXPECT_EQ(messages.size(), 7u);
+  say_and_pass(client, rest, 60000);
+  EXPECT_TRUE(codes.empty());
+  client.say("still open");
+  EXPECT_TRUE(heard(8));
+}
+
+TEST_F(limits, MessageInPiecesIsTimedToo)
+{
+  size_t pieces = 0;
+  at.options.message_timeout_ms = 1000;
+  at.on.fragment = [&](weir_conn *, const weir_message *) { pieces++; };
+  at.start();
+  peer &client = at.open();
+  for (int i = 0; i < 3; i++) /* idle time between messages is nobody's */
+    say_and_pass(client, frame_of_six, 3000);
+  EXPECT_EQ(pieces, 3u);
+  say_and_pass(client, frame_of_six.substr(0, 8), 900);
+  EXPECT_EQ(pieces, 4u);
+  EXPECT_TRUE(codes.empty());
+  say_and_pass(client, "", 300);
+  expect_failed(client);
+}
+
+TEST_F(limits, MessageHasAMinuteUnlessToldOtherwise)
+{
+  at.start();
+  peer &client = at.open();
+  say_and_pass(client, frame_of_six.substr(0, 7), 59900);
+  EXPECT_TRUE(codes.empty());
+  say_and_pass(client, "", 300);
+  expect_failed(client);
+}
+
+TEST_F(limits, MessageHasForEverWhereTheTimeIsOff)
+{
+  at.options.message_timeout_ms = WEIR_OFF;
+  at.start();
+  peer &client = at.open();
+  const std::string ping_frame = masked(fin | ping, "ping");
+  say_and_pass(client, ping_frame.substr(0, 8), 200000);
+  say_and_pass(client, ping_frame.substr(8) + frame_of_six.substr(0, 7), 200000);
+  EXPECT_TRUE(codes.empty());
+  client.send(frame_of_six.substr(7));
+  EXPECT_TRUE(heard(1));
+  EXPECT_EQ(at.next(client).payload, "ping");
+}
+
+/* Time in which the application does not read is not the peer's; after it all of it begins anew. */
+TEST_F(limits, PausedPeersMayTakeLonger)
+{
+  at.options.message_timeout_ms = 1000;
+  at.start();
+  peer &client = at.open();
+  say_and_pass(client, frame_of_six.substr(0, 7), 500);
+  weir_conn_pause(c());
+  say_and_pass(client, frame_of_six.substr(7), 5000);
+  EXPECT_TRUE(codes.empty());
+  weir_conn_resume(c());
+  EXPECT_TRUE(heard(1));
+  say_and_pass(client, frame_of_six.substr(0, 7), 500);
+  weir_conn_pause(c());
+  say_and_pass(client, "", 5000);
+  weir_conn_resume(c());
+  say_and_pass(client, "", 900);
+  EXPECT_TRUE(codes.empty());
+  say_and_pass(client, "", 300);
+  expect_failed(client);
+}
+
+TEST_F(limits, ClosingConnectionsHaveTheirOwnTime)
+{
+  at.options.message_timeout_ms = 1000;
+  at.start();
+  peer &client = at.open();
+  ASSERT_EQ(weir_conn_close(c(), 1000, nullptr), 0);
+  say_and_pass(client, frame_of_six.substr(0, 7), 3000);
+  EXPECT_TRUE(codes.empty());
+  client.send(frame_of_six.substr(7) + masked(fin | closing, close_payload(1000)));
+  EXPECT_TRUE(at.until([&] { return codes.size() == 1; }));
+  EXPECT_EQ(codes, std::vector<int>{1000});
+  EXPECT_EQ(messages, std::vector<std::string>{"sixsix"});
+}
+
+/* Only a message that has begun costs memory, on either kind of route. */
+TEST_F(limits, IdleConnectionsHaveNoInbox)
+{
+  hooks piecewise;
+  piecewise.open = [this](weir_conn *conn) { at.on.open(conn); };
+  piecewise.fragment = [](weir_conn *, const weir_message *) {};
+  at.route("/pieces", piecewise);
+  at.start();
+  for (const char *path : {"/", "/pieces"}) {
+    peer &client = at.open(path);
+    const std::string stream = masked(text, "be") + masked(fin | ping, "ping") +
+                               masked(fin | continuation, "gun") + frame_of_six;
+    for (size_t i = 0; i < stream.size(); i++) {
+      say_and_pass(client, stream.substr(i, 1), 0);
+      bool between = i + 1 == stream.size() || i + 1 == stream.size() - frame_of_six.size();
+      ASSERT_EQ(c()->inbox == nullptr, between) << i;
+      ASSERT_TRUE(between || c()->inbox->begun) << i;
+    }
+    say_and_pass(client, stream, 0);
+    EXPECT_EQ(c()->inbox, nullptr);
+  }
+}
+
+} // namespace
