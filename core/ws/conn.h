@@ -114,6 +114,7 @@ struct weir_conn {
   uint32_t own_protocol : 1;
   uint32_t heard_all : 1;   /* the peer's Close frame came */
   uint32_t turned_away : 2; /* HTTP: enum weir__turned, for which its request is refused */
+  uint32_t metered : 1;     /* what it sends is held to rates */
 
   /* permessage-deflate, as it was agreed */
   uint32_t deflate : 1;

@@ -183,6 +183,7 @@ static void act_on_control(struct weir_conn *c, uint8_t opcode, unsigned char *d
 {
   const struct weir__route *route = weir__conn_route(c);
   const struct weir_slice payload = {(const char *)data, len};
+  c->shard->controls_received++;
   if (opcode == WEIR__CLOSE) {
     weir__conn_peer_closed(c, data, len);
   } else if (opcode == WEIR__PING) {

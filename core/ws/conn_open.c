@@ -1,5 +1,5 @@
 /* From accept to on_open, and the small things that an open connection is asked. */
-#include "ws/conn.h"
+#include "ws/extra.h"
 
 #include "ws/fanout.h"
 #include "ws/request.h"
@@ -28,8 +28,10 @@ void weir__conn_ready(struct weir__source *source)
   struct weir_conn *c = conn_of(source);
   if (is_over(c))
     weir__conn_end(c);
-  else if (!c->close_due)
+  else if (!c->close_due && !c->metered)
     weir__conn_read(c);
+  else if (!c->close_due)
+    weir__meter_read(c);
 }
 
 /* Everything is flushed and nothing more will be: the sending direction ends. */
@@ -83,7 +85,7 @@ int weir__conn_place(struct weir_conn *c, struct weir__shard *shard,
                      const struct weir__source_ops *ops, const struct weir__stream_ops *stream_ops,
                      int fd)
 {
-  memset(c, 0, sizeof *c);
+  memset(c, 0, sizeof *c + shard->server->extra_bytes);
   c->stream.source.ops = ops;
   c->stream.ops = stream_ops;
   c->shard = shard;
@@ -127,13 +129,17 @@ void weir__conn_open(struct weir_conn *c)
   weir__parser_init(&c->parser, WEIR__RSV2 | WEIR__RSV3 | (c->deflate ? 0 : WEIR__RSV1));
   weir__count(&c->shard->counters.opened, 1);
   weir__conn_arm(c);
+  weir__meter_begin(c);
   if (route->handlers.on_open != NULL)
     route->handlers.on_open(c, route->arg);
 }
 
 void weir_conn_pause(struct weir_conn *c)
 {
-  c->paused = weir__conn_is_live(c);
+  if (c->paused || !weir__conn_is_live(c))
+    return;
+  c->paused = 1;
+  weir__meter_pause(c);
 }
 
 void weir_conn_resume(struct weir_conn *c)
@@ -142,6 +148,7 @@ void weir_conn_resume(struct weir_conn *c)
     return;
   c->paused = 0;
   weir__conn_excuse(c);
+  weir__meter_resume(c);
   weir__loop_again(weir__conn_loop(c), &c->stream.source);
 }
 

@@ -4,6 +4,7 @@
 #include "ws/http_conn.h"
 
 #include "wire/handshake.h"
+#include "ws/extra.h"
 
 #include <errno.h>
 #include <string.h>
@@ -191,7 +192,7 @@ void weir__http_input(struct weir_conn *c, unsigned char *data, size_t len, size
   if (done == len)
     return;
   if (weir__conn_is_live(c))
-    weir__conn_input(c, data + done, len - done, frames);
+    weir__meter_input(c, data + done, len - done, frames);
   else if (c->state == WEIR__CONN_HTTP &&
            weir__http_keep_unread(c, (const char *)data + done, len - done) != 0)
     no_memory(c);
@@ -219,7 +220,7 @@ static void serve_unread(struct weir_conn *c, size_t *frames)
     }
     no_memory(c);
   } else if (at < rest.len && weir__conn_is_live(c)) {
-    weir__conn_input(c, (unsigned char *)rest.data + at, rest.len - at, frames);
+    weir__meter_input(c, (unsigned char *)rest.data + at, rest.len - at, frames);
   }
   weir__builder_drop(&rest, weir__http_pool(c));
 }

@@ -4,6 +4,7 @@
 
 #include "wire/handshake.h"
 #include "ws/conn_deflate.h"
+#include "ws/extra.h"
 
 #include <errno.h>
 #include <string.h>
@@ -99,7 +100,7 @@ static void open(struct weir_conn *c)
   c->paused = 0;
   weir__conn_open(c);
   if (rest.len > at && weir__conn_is_live(c))
-    weir__conn_input(c, (unsigned char *)rest.data + at, rest.len - at, &frames);
+    weir__meter_input(c, (unsigned char *)rest.data + at, rest.len - at, &frames);
   weir__builder_drop(&rest, weir__http_pool(c));
 }
 

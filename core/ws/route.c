@@ -173,6 +173,8 @@ static int fill(const struct weir__sys *sys, struct weir__route *out, const char
   out->limits.max_message_bytes = out->options.max_message_bytes;
   out->limits.max_compressed_bytes = compressed_bytes(out->limits.max_message_bytes);
   out->limits.max_fragments = up_to_32_bits(out->options.max_fragments);
+  out->metered =
+      out->options.max_messages_per_s != WEIR_OFF || out->options.max_bytes_per_s != WEIR_OFF;
   out->reply_bytes = reply_bytes(out->options.max_queued_bytes);
   out->compress_from = WEIR__AT_ONCE_BYTES;
   if (out->options.compression_threshold < WEIR__AT_ONCE_BYTES)

@@ -39,6 +39,7 @@ struct weir__route {
   struct weir_route_options options; /* protocols and origins are copies */
   struct weir__parser_limits limits;
   size_t user_bytes;
+  bool metered;           /* a rate is limited */
   size_t reply_bytes;     /* of a reply, but for the last header */
   uint16_t compress_from; /* bytes from which a message goes past a reply to be compressed */
 };
@@ -77,6 +78,7 @@ struct weir__shard {
   size_t listener_count;
   struct weir__interrupt stop;
   struct weir_counters counters; /* written by the loop, read relaxed by others */
+  uint64_t controls_received;    /* control frames */
   pthread_t thread;
 };
 

@@ -1,5 +1,5 @@
 /* A server on its loops: threads of its own, or one loop of the caller's; stopping; the end. */
-#include "ws/conn.h"
+#include "ws/extra.h"
 
 #include "wire/close.h"
 
@@ -22,6 +22,7 @@ static void publish_shards(struct weir_server *server, uint32_t count)
 static struct weir__shard *make_shards(struct weir_server *server, uint32_t count)
 {
   const struct weir__sys *sys = server->sys;
+  server->extra_bytes = weir__server_extra_bytes(server);
   struct weir__shard *shards = sys->alloc(sys, count * sizeof *shards);
   if (shards == NULL)
     return NULL;

@@ -111,3 +111,104 @@ TEST(Row25, SlowButNotTooSlowIsAccepted)
   EXPECT_FALSE(peer.readable(2 * enough)) << "idle is not slow";
   expect_echo(peer, "still open");
 }
+
+namespace
+{
+
+std::string repeated(const std::string &frame, size_t count)
+{
+  std::string out;
+  for (size_t i = 0; i < count; i++)
+    out += frame;
+  return out;
+}
+
+/* A server that takes so much a second; no clock makes this a flaky amount, because what fails is
+ * far more than a second brings, and what passes is the burst. */
+setup with_rates(size_t messages, size_t bytes, bool piecewise = false)
+{
+  setup out;
+  out.route.max_messages_per_s = messages;
+  out.route.max_bytes_per_s = bytes;
+  if (piecewise)
+    out.on.fragment = [](weir_conn *, const weir_message *) {};
+  return out;
+}
+
+constexpr size_t rate = 4;
+const std::string small = masked(fin | text, "flood");
+
+/* Many of a frame fail the connection: in one send, byte by byte, and with as many more behind them
+ * that the answer is not read before all are sent. */
+void expect_flood_failed(server &at, const std::string &frame, size_t count,
+                         const std::string &before = {})
+{
+  for (delivery how : deliveries) {
+    if (testing::Test::HasFailure())
+      return;
+    SCOPED_TRACE(name(how));
+    client attacker = at.open();
+    attacker.send(before);
+    size_t more = how == delivery::trailed ? (1 << 20) / frame.size() : 0;
+    deliver(at, attacker, repeated(frame, count + more),
+            how == delivery::bytes ? how : delivery::whole);
+    at.expect_undisturbed();
+    expect_failure(at, attacker, 1008);
+    at.expect_undisturbed();
+  }
+}
+
+} // namespace
+
+TEST(Row48, FloodOfMessages)
+{
+  for (bool piecewise : {false, true}) {
+    server at(with_rates(rate, 0, piecewise));
+    for (const std::string &frame : {small, masked(fin | binary), masked(text) + masked(fin, "")})
+      expect_flood_failed(at, frame, 8 * rate);
+  }
+}
+
+TEST(Row48, FloodOfControlFrames)
+{
+  server at(with_rates(rate, 0));
+  for (unsigned opcode : {ping, pong})
+    for (size_t payload : {0, 125})
+      expect_flood_failed(at, masked(fin | opcode, std::string(payload, 'p')), 8 * rate,
+                          masked(text, "begun"));
+}
+
+TEST(Row48, FloodOfBytes)
+{
+  for (bool piecewise : {false, true}) {
+    server at(with_rates(0, 50, piecewise));
+    expect_flood_failed(at, masked(fin | binary, std::string(600, 'x')), 1);
+    expect_flood_failed(at, masked(continuation), 100, masked(binary));
+  }
+}
+
+TEST(Row48, AsFastAsTheServerReads)
+{
+  size_t messages = 0;
+  setup limited = with_rates(1000, 0);
+  limited.on.message = [&](weir_conn *, const weir_message *) { messages++; };
+  server at(limited);
+  client attacker = at.open();
+  attacker.send(repeated(small, 200000));
+  at.expect_undisturbed();
+  expect_failure(at, attacker, 1008);
+  EXPECT_LT(messages, 20000u);
+}
+
+TEST(Row48, TheBurstIsAccepted)
+{
+  server at(with_rates(rate, 2 * rate * small.size()));
+  for (delivery how : {delivery::whole, delivery::bytes}) {
+    client peer = at.open();
+    deliver(at, peer, repeated(small, 2 * rate), how);
+    for (size_t i = 0; i < 2 * rate; i++)
+      ASSERT_EQ(peer.read_frame()->payload, "flood");
+    at.poll("another second's worth", [&] { return !peer.readable(milliseconds(1200)); });
+    expect_echo(peer, "still open");
+  }
+}

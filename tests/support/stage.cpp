@@ -26,7 +26,9 @@ std::string_view view(weir_slice slice)
 uint64_t shifted_now_ns(const weir__sys *sys)
 {
   auto *self = reinterpret_cast<const shifted_sys *>(sys);
-  return weir__sys_linux.now_ns(&weir__sys_linux) + self->ahead_ns;
+  uint64_t now_ns =
+      self->frozen_ns > 0 ? self->frozen_ns : weir__sys_linux.now_ns(&weir__sys_linux);
+  return now_ns + self->ahead_ns;
 }
 
 void *counted_alloc(const weir__sys *sys, size_t size)
@@ -46,6 +48,8 @@ int shifted_timerfd_set(const weir__sys *sys, int fd, uint64_t at_ns)
   auto *self = reinterpret_cast<const shifted_sys *>(sys);
   self->timerfd = fd;
   self->timer_ns = at_ns;
+  if (self->frozen_ns > 0)
+    at_ns = 0;
   if (at_ns > 0)
     at_ns = at_ns > self->ahead_ns ? at_ns - self->ahead_ns : 1;
   return weir__sys_linux.timerfd_set(&weir__sys_linux, fd, at_ns);

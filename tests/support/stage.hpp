@@ -37,6 +37,7 @@ struct shifted_sys {
   weir__sys sys;
   mutable size_t allocations = 0;
   uint64_t ahead_ns = 0;
+  uint64_t frozen_ns = 0;        /* the clock's time but for that; 0: it goes on by itself */
   mutable int timerfd = -1;      /* the one that was set last */
   mutable uint64_t timer_ns = 0; /* and to what */
 
@@ -103,6 +104,12 @@ public:
 
   /* The same until everything has come to rest: nothing moves any more. */
   void settle();
+
+  /* From now on only what follows moves the clock. */
+  void freeze()
+  {
+    sys_.frozen_ns = sys_.sys.now_ns(&sys_.sys);
+  }
 
   /* Puts the clock forward, behind the loop's back; pass has the loop see it. */
   void advance(uint64_t ms)

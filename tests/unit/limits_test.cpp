@@ -1,5 +1,5 @@
-// Limits in time of what a connection sends: how long a message may take to come, on a clock that
-// the test puts forward.
+// Limits in time of what a connection sends: how long a message may take to come, and how many of
+// them in a second, on a clock that the test puts forward.
 #include "support/stage.hpp"
 
 #include "ws/conn.h"
@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 
 using namespace support;
 
@@ -22,6 +23,7 @@ protected:
 
   limits()
   {
+    at.freeze();
     at.options.ping_interval_ms = WEIR_OFF; /* nothing else is timed */
     at.on.message = [this](weir_conn *, const weir_message *m) {
       messages.emplace_back(static_cast<const char *>(m->data), m->len);
@@ -242,6 +244,209 @@ TEST_F(limits, IdleConnectionsHaveNoInbox)
     say_and_pass(client, stream, 0);
     EXPECT_EQ(c()->inbox, nullptr);
   }
+}
+
+/* So many frames of 12 bytes. */
+std::string frames(size_t count, unsigned first = fin | text)
+{
+  std::string out;
+  for (size_t i = 0; i < count; i++)
+    out += masked(first, "sixsix");
+  return out;
+}
+
+TEST_F(limits, MessagesInASecond)
+{
+  at.options.max_messages_per_s = 10;
+  at.start();
+  peer &client = at.open();
+  say_and_pass(client, frames(20), 0);
+  EXPECT_EQ(messages.size(), 20u) << "a burst of two seconds' worth";
+  EXPECT_TRUE(codes.empty());
+  say_and_pass(client, frames(1), 0);
+  expect_failed(client);
+  EXPECT_EQ(at.counters().failed, 1u);
+}
+
+TEST_F(limits, BytesInASecond)
+{
+  at.options.max_bytes_per_s = 120;
+  at.start();
+  peer &client = at.open();
+  say_and_pass(client, frames(20), 0);
+  EXPECT_EQ(messages.size(), 20u) << "headers are counted, but what else is?";
+  EXPECT_TRUE(codes.empty());
+  say_and_pass(client, std::string(1, '\x81'), 0);
+  expect_failed(client);
+}
+
+TEST_F(limits, ControlFramesAreMessagesAndFragmentsAreNone)
+{
+  at.options.max_messages_per_s = 10;
+  at.start();
+  for (unsigned opcode : {ping, pong}) {
+    size_t nth = codes.size();
+    peer &client = at.open();
+    say_and_pass(client, frames(10, fin | opcode) + frames(9), 0);
+    say_and_pass(client, frames(1, text), 0);
+    say_and_pass(client, frames(50, continuation), 0);
+    say_and_pass(client, frames(1, fin | continuation), 0);
+    EXPECT_EQ(codes.size(), nth);
+    EXPECT_EQ(messages.size(), 10 * nth + 10);
+    say_and_pass(client, frames(1, fin | opcode), 0);
+    expect_failed(client, nth + 1);
+  }
+}
+
+/* An allowance fills up at its rate, exactly, and to no more than the burst. */
+TEST_F(limits, RatesAreHeldOverTime)
+{
+  at.options.max_messages_per_s = 10;
+  at.options.max_bytes_per_s = 120;
+  at.start();
+  peer &client = at.open();
+  for (int i = 0; i < 300; i++)
+    say_and_pass(client, frames(1), 100);
+  EXPECT_TRUE(codes.empty());
+  say_and_pass(client, "", 100000);
+  say_and_pass(client, frames(20), 1000);
+  EXPECT_TRUE(codes.empty()) << "a second after a burst";
+  say_and_pass(client, frames(9), 300);
+  say_and_pass(client, frames(3), 0);
+  EXPECT_TRUE(codes.empty());
+  EXPECT_EQ(messages.size(), 332u);
+  say_and_pass(client, frames(3), 0);
+  expect_failed(client);
+}
+
+TEST_F(limits, SomewhatTooFastFailsAfterAWhile)
+{
+  at.options.max_messages_per_s = 10;
+  at.start();
+  peer &client = at.open();
+  size_t sent = 0;
+  for (; codes.empty() && sent < 1000; sent++)
+    say_and_pass(client, frames(1), 80); /* 12.5 a second */
+  EXPECT_GE(sent, 94u);
+  EXPECT_LE(sent, 98u);
+  expect_failed(client);
+}
+
+/* What comes along with the request is counted, the request is not. */
+TEST_F(limits, RatesHoldFromTheFirstByteOn)
+{
+  at.options.max_bytes_per_s = 120;
+  at.start();
+  for (size_t count : {20, 21}) {
+    peer &client = at.connect();
+    client.send(upgrade_request() + frames(count));
+    EXPECT_EQ(at.answer(client, false).status, 101);
+    at.settle();
+    ASSERT_EQ(codes.size(), count - 20);
+    if (count == 21)
+      expect_failed(client);
+  }
+}
+
+/* The turn in which a flood goes too far is its last one. */
+TEST_F(limits, FloodIsStoppedWithinATurn)
+{
+  at.options.max_messages_per_s = 100;
+  at.start();
+  for (bool early : {true, false}) {
+    messages.clear();
+    peer &client = early ? at.connect() : at.open();
+    client.send((early ? upgrade_request() : "") + frames(100000));
+    if (early) {
+      EXPECT_EQ(at.answer(client, false).status, 101);
+    }
+    at.until([&] { return codes.size() == (early ? 1 : 2); });
+    EXPECT_LE(messages.size(), 200u + WEIR__FRAME_BUDGET);
+    expect_failed(client, early ? 1 : 2);
+  }
+}
+
+/* What piles up while the application does not read was sent in that time. What was read before and
+ * waits in the stash is not counted again. */
+TEST_F(limits, PausedPeersAreNotTooFastAfterwards)
+{
+  at.options.max_messages_per_s = 10;
+  at.options.max_bytes_per_s = 120;
+  at.on.message = [this](weir_conn *conn, const weir_message *m) {
+    messages.emplace_back(static_cast<const char *>(m->data), m->len);
+    if (messages.size() == 1)
+      weir_conn_pause(conn);
+  };
+  at.start();
+  peer &client = at.open();
+  say_and_pass(client, "", 10000); /* idle time is worth nothing */
+  say_and_pass(client, frames(20), 2000);
+  EXPECT_EQ(messages.size(), 1u);
+  weir_conn_pause(c());
+  for (int i = 0; i < 5; i++)
+    say_and_pass(client, frames(10), 1000);
+  weir_conn_resume(c());
+  EXPECT_TRUE(heard(70));
+  at.settle();
+  EXPECT_TRUE(codes.empty());
+  say_and_pass(client, frames(19), 0);
+  EXPECT_TRUE(codes.empty());
+  say_and_pass(client, frames(2), 0);
+  expect_failed(client);
+}
+
+/* Rates are a route's, and user memory is where it was. */
+TEST_F(limits, OnlyTheRouteWithARateIsHeldToIt)
+{
+  hooks slow, fast;
+  std::vector<void *> users;
+  slow.message = [&](weir_conn *conn, const weir_message *) {
+    users.push_back(weir_conn_user(conn));
+  };
+  fast.open = [&](weir_conn *conn) {
+    users.push_back(weir_conn_user(conn));
+    memset(weir_conn_user(conn), 0xAB, 48);
+  };
+  fast.error = [](weir_conn *, int, std::string_view) { ADD_FAILURE(); };
+  weir_route_options limited = {};
+  limited.max_messages_per_s = 1;
+  limited.size = sizeof limited;
+  weir_route with_memory = route_of(fast, {}, 48);
+  at.route("/slow", slow, limited);
+  ASSERT_EQ(weir_server_route(at.server(), "/fast", &with_memory, &fast), 0);
+  at.start();
+  EXPECT_EQ(at.server()->extra_bytes, 32u);
+  peer &quick = at.open("/fast"), &throttled = at.open("/slow");
+  say_and_pass(quick, frames(5000), 0);
+  say_and_pass(throttled, frames(3), 0);
+  EXPECT_EQ(at.next(throttled).code(), 1008);
+  ASSERT_EQ(users.size(), 4u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(users[0]) % 16, 0u);
+  EXPECT_EQ(static_cast<unsigned char *>(users[0])[47], 0xAB);
+  EXPECT_EQ(users[1], nullptr);
+}
+
+TEST_F(limits, WithoutRatesConnectionsAreAsSmallAsEver)
+{
+  at.start();
+  EXPECT_EQ(at.server()->extra_bytes, 0u);
+}
+
+/* The highest rates that can be said do not wrap. */
+TEST_F(limits, HighestRates)
+{
+  at.options.max_messages_per_s = WEIR_OFF - 1;
+  at.options.max_bytes_per_s = WEIR_OFF - 1;
+  at.start();
+  peer &client = at.open();
+  for (int i = 0; i < 5; i++) {
+    weir_conn_pause(c());
+    say_and_pass(client, frames(1000), 64);
+    at.pass(uint64_t{100} * 24 * 3600 * 1000);
+    weir_conn_resume(c());
+    EXPECT_TRUE(heard(size_t(i + 1) * 1000));
+  }
+  EXPECT_TRUE(codes.empty());
 }
 
 } // namespace
