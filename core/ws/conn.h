@@ -96,7 +96,7 @@ struct weir_conn {
                              closing began */
   union {
     uint16_t route;    /* index, once routed is set */
-    uint16_t listener; /* index, before */
+    uint16_t listener; /* index of its endpoint, before */
   };
   uint16_t close_code;    /* what on_close is due to say */
   uint32_t state : 4;     /* enum weir__conn_state */
@@ -148,6 +148,12 @@ static inline struct weir_loop *weir__conn_loop(const struct weir_conn *c)
 static inline const struct weir__route *weir__conn_route(const struct weir_conn *c)
 {
   return c->shard->server->routes[c->route];
+}
+
+/* What it was accepted from; while it is not routed. */
+static inline const struct weir__endpoint *weir__conn_endpoint(const struct weir_conn *c)
+{
+  return &c->shard->server->endpoints[c->listener];
 }
 
 static inline uint8_t weir__conn_server_bits(const struct weir_conn *c)

@@ -113,8 +113,10 @@ void weir__conn_accepted(struct weir__listener *listener, int fd)
 {
   struct weir__shard *shard = listener->arg;
   struct weir_conn *c = weir__slab_get(&shard->conns);
-  if (c != NULL && weir__conn_begin(c, shard, &weir__conn_ops, &weir__stream_tcp, fd) == 0)
+  if (c != NULL && weir__conn_begin(c, shard, &weir__conn_ops, &weir__stream_tcp, fd) == 0) {
+    c->listener = weir__shard_listener(shard, listener);
     return;
+  }
   if (c != NULL)
     weir__slab_put(&shard->conns, c);
   weir__shard_turn_away(shard, fd);

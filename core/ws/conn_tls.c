@@ -32,21 +32,24 @@ static void tls_reclaim(struct weir__source *source)
 {
   struct weir_conn *c = conn_of(source);
   weir__tls_fini(&c->stream);
-  weir__slab_put(&c->shard->conns, weir__tls_of(&c->stream));
+  weir__slab_put(&c->shard->tls_conns, weir__tls_of(&c->stream));
 }
 
 const struct weir__source_ops weir__conn_tls_ops = {tls_ready, weir__conn_work, tls_reclaim};
 
 /* A connection in a block of the slab's; false: fd still is the caller's. */
-static bool begin(struct weir__shard *shard, struct weir_conn *c, int fd)
+static bool begin(struct weir__listener *listener, struct weir_conn *c, int fd)
 {
-  struct weir__tls_context *context = weir__tls_take(shard->server->tls);
+  struct weir__shard *shard = listener->arg;
+  uint16_t index = weir__shard_listener(shard, listener);
+  struct weir__tls_context *context = weir__tls_take(shard->server->endpoints[index].tls);
   int error = weir__tls_init(&c->stream, shard->loop, context);
   if (error != 0) {
     weir__tls_context_unref(context);
     return false;
   }
   error = weir__conn_begin(c, shard, &weir__conn_tls_ops, &weir__stream_tls, fd);
+  c->listener = index;
   if (error != 0)
     weir__tls_fini(&c->stream);
   return error == 0;
@@ -55,11 +58,11 @@ static bool begin(struct weir__shard *shard, struct weir_conn *c, int fd)
 void weir__conn_accepted_tls(struct weir__listener *listener, int fd)
 {
   struct weir__shard *shard = listener->arg;
-  struct weir__tls *block = weir__slab_get(&shard->conns);
-  if (block != NULL && begin(shard, (struct weir_conn *)(block + 1), fd))
+  struct weir__tls *block = weir__slab_get(&shard->tls_conns);
+  if (block != NULL && begin(listener, (struct weir_conn *)(block + 1), fd))
     return;
   if (block != NULL)
-    weir__slab_put(&shard->conns, block);
+    weir__slab_put(&shard->tls_conns, block);
   weir__shard_turn_away(shard, fd);
 }
 

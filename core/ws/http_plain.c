@@ -62,7 +62,8 @@ static void no_route(struct weir_conn *c, const struct weir_request *request, co
 {
   const struct weir__http_head *head = request->head;
   uint16_t index;
-  bool speaks = weir__server_match(c->shard->server, head->path, &index) != NULL;
+  uint16_t name = weir__conn_endpoint(c)->name;
+  bool speaks = weir__server_match(c->shard->server, name, head->path, &index) != NULL;
   bool gets = weir__text_equal(head->method, "GET") || weir__text_equal(head->method, "HEAD");
   if (allow[0] != '\0')
     weir__http_refuse_method(c, allow, request);
@@ -78,7 +79,8 @@ void weir__http_plain(struct weir_conn *c, struct weir_request *request)
 {
   const struct weir__http_head *head = request->head;
   char allow[WEIR__ALLOW_BYTES];
-  request->route = weir__server_match_http(c->shard->server, head->path, head->method, allow);
+  request->route = weir__server_match_http(c->shard->server, weir__conn_endpoint(c)->name,
+                                           head->path, head->method, allow);
   if (request->route == NULL)
     no_route(c, request, allow);
   else if (head->has_body)

@@ -163,7 +163,8 @@ static void ask(struct weir_conn *c, struct weir_request *request)
 void weir__http_ask_upgrade(struct weir_conn *c, struct weir__kept *kept)
 {
   uint16_t index;
-  weir__server_match(c->shard->server, kept->request.head->path, &index);
+  weir__server_match(c->shard->server, weir__conn_endpoint(c)->name, kept->request.head->path,
+                     &index);
   c->route = index;
   c->routed = 1;
   weir_request_ref(&kept->request);
@@ -189,7 +190,8 @@ void weir__http_upgrade(struct weir_conn *c, struct weir_request *request)
 {
   const char *reason = "nothing speaks WebSocket on this path";
   uint16_t index = 0;
-  request->route = weir__server_match(c->shard->server, request->head->path, &index);
+  request->route = weir__server_match(c->shard->server, weir__conn_endpoint(c)->name,
+                                      request->head->path, &index);
   int verdict = request->route == NULL ? -404 : judge(request, &reason);
   if (verdict != 0) {
     weir__http_refuse(c, -verdict, reason, request);

@@ -71,37 +71,41 @@ void weir__server_free_routes(struct weir_server *server)
   server->sys->free(server->sys, server->routes);
 }
 
-/* What a route answers. */
-struct kind {
-  bool plain;
-  const char *method;
-};
+static int may_add(const struct weir_server *server, const char *pattern)
+{
+  if (pattern == NULL || !weir__uri_pattern_valid(pattern))
+    return -EINVAL;
+  if (server->endpoint_count > 0)
+    return -EBUSY;
+  return server->route_count == WEIR__ROUTES_MAX ? -ENOMEM : 0;
+}
 
 static bool is_same(const char *a, const char *b)
 {
   return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool is_taken(const struct weir_server *server, const char *pattern, struct kind kind)
+static bool is_taken(const struct weir_server *server, const struct weir__route *by)
 {
   for (size_t i = 0; i < server->route_count; i++) {
     const struct weir__route *route = server->routes[i];
-    if (route->plain == kind.plain && is_same(route->method, kind.method) &&
-        weir__uri_pattern_order(route->pattern, pattern) == 0)
+    if (route->plain == by->plain && route->name == by->name &&
+        is_same(route->method, by->method) &&
+        weir__uri_pattern_order(route->pattern, by->pattern) == 0)
       return true;
   }
   return false;
 }
 
-static int may_add(const struct weir_server *server, const char *pattern, struct kind kind)
+/* Gives a route the number of its listeners' name, and the copy of it. */
+static int name_route(struct weir_server *server, struct weir__route *route)
 {
-  if (pattern == NULL || !weir__uri_pattern_valid(pattern))
-    return -EINVAL;
-  if (server->address_count > 0)
-    return -EBUSY;
-  if (is_taken(server, pattern, kind))
-    return -EEXIST;
-  return server->route_count == WEIR__ROUTES_MAX ? -ENOMEM : 0;
+  int name = weir__server_name(server, route->options.listener);
+  if (name < 0)
+    return name;
+  route->name = (uint16_t)name;
+  route->options.listener = name == 0 ? NULL : server->names[name - 1];
+  return 0;
 }
 
 /* Whether a goes before b: of one pattern, those with a method go first. */
@@ -116,6 +120,8 @@ static int insert(struct weir_server *server, struct weir__route *route)
 {
   const struct weir__sys *sys = server->sys;
   size_t count = server->route_count;
+  if (is_taken(server, route))
+    return -EEXIST;
   struct weir__route **grown = sys->alloc(sys, (count + 1) * sizeof(struct weir__route *));
   if (grown == NULL)
     return -ENOMEM;
@@ -184,7 +190,9 @@ static int fill(const struct weir__sys *sys, struct weir__route *out, const char
 
 static int add(struct weir_server *server, struct weir__route *route)
 {
-  int error = insert(server, route);
+  int error = name_route(server, route);
+  if (error == 0)
+    error = insert(server, route);
   if (error != 0)
     free_route(server->sys, route);
   return error;
@@ -209,7 +217,7 @@ int weir_server_route(struct weir_server *server, const char *path, const struct
 {
   struct weir_route given = {0};
   struct weir__route *route;
-  int error = may_add(server, path, (struct kind){.plain = false});
+  int error = may_add(server, path);
   if (error != 0)
     return error;
   if (in == NULL || in->size < sizeof(size_t) || in->size > sizeof given)
@@ -232,9 +240,11 @@ int weir_server_route(struct weir_server *server, const char *path, const struct
 static int add_plain(struct weir_server *server, const char *method, const char *path,
                      const struct weir_http_route *http, void *arg)
 {
-  const struct weir_route nothing = {.size = sizeof nothing};
+  struct weir_route plain = {.size = sizeof plain};
   struct weir__route *route;
-  int error = make(server->sys, path, &nothing, &route);
+  plain.options.size = sizeof plain.options;
+  plain.options.listener = http->listener;
+  int error = make(server->sys, path, &plain, &route);
   if (error != 0)
     return error;
   route->plain = true;
@@ -254,7 +264,7 @@ int weir_server_http(struct weir_server *server, const char *method, const char 
   struct weir_slice name = {method, method == NULL ? 0 : strlen(method)};
   if (in == NULL || (method != NULL && !weir__http_is_token(name)))
     return -EINVAL;
-  int error = may_add(server, path, (struct kind){true, method});
+  int error = may_add(server, path);
   if (error == 0)
     error = weir__http_route_resolve(&http, in);
   return error == 0 ? add_plain(server, method, path, &http, arg) : error;
@@ -265,19 +275,19 @@ int weir_server_get(struct weir_server *server, const char *path,
 {
   const struct weir_http_route in = {.size = sizeof in, .on_request = handler};
   struct weir_http_route http;
-  int error = handler == NULL ? -EINVAL : may_add(server, path, (struct kind){true, "GET"});
+  int error = handler == NULL ? -EINVAL : may_add(server, path);
   if (error == 0)
     error = weir__http_route_resolve(&http, &in);
   http.max_body_bytes = 0;
   return error == 0 ? add_plain(server, "GET", path, &http, arg) : error;
 }
 
-struct weir__route *weir__server_match(const struct weir_server *server, struct weir_slice path,
-                                       uint16_t *index)
+struct weir__route *weir__server_match(const struct weir_server *server, uint16_t name,
+                                       struct weir_slice path, uint16_t *index)
 {
   for (size_t i = 0; i < server->route_count; i++) {
     struct weir__route *route = server->routes[i];
-    if (!route->plain && weir__uri_match(route->pattern, path)) {
+    if (!route->plain && route->name == name && weir__uri_match(route->pattern, path)) {
       *index = (uint16_t)i;
       return route;
     }
@@ -301,14 +311,14 @@ static void allow_method(char allow[WEIR__ALLOW_BYTES], const char *method)
     snprintf(allow + len, WEIR__ALLOW_BYTES - len, "%s%s%s", len > 0 ? ", " : "", method, more);
 }
 
-const struct weir__route *weir__server_match_http(const struct weir_server *server,
+const struct weir__route *weir__server_match_http(const struct weir_server *server, uint16_t name,
                                                   struct weir_slice path, struct weir_slice method,
                                                   char allow[WEIR__ALLOW_BYTES])
 {
   allow[0] = '\0';
   for (size_t i = 0; i < server->route_count; i++) {
     const struct weir__route *route = server->routes[i];
-    if (!route->plain || !weir__uri_match(route->pattern, path))
+    if (!route->plain || route->name != name || !weir__uri_match(route->pattern, path))
       continue;
     if (answers(route, method))
       return route;

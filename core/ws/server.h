@@ -24,19 +24,21 @@ extern "C" {
 enum {
   WEIR__LOOPS_MAX = 255,
   WEIR__ROUTES_MAX = 4096,
-  WEIR__ADDRESSES_MAX = 8,
+  WEIR__ADDRESSES_MAX = 8, /* of a host */
+  WEIR__ENDPOINTS_MAX = 16,
 };
 
 /* A route, with every default filled in. */
 struct weir__route {
   char *pattern;
   void *arg;
+  uint16_t name;               /* of the endpoints that serve it; weir__server_name */
   bool plain;                  /* it answers plain requests; else it speaks WebSocket */
   char *method;                /* plain: that it answers; NULL: any */
   struct weir_http_route http; /* plain: its handlers and options */
 
   struct weir_handlers handlers;
-  struct weir_route_options options; /* protocols and origins are copies */
+  struct weir_route_options options; /* protocols, origins and listener are copies */
   struct weir__parser_limits limits;
   size_t user_bytes;
   bool metered;           /* a rate is limited */
@@ -60,6 +62,15 @@ struct weir__reply {
                      that it takes have short headers */
 };
 
+/* A socket that a server listens on. */
+struct weir__endpoint {
+  int fd;        /* the first loop's */
+  bool taken;    /* that loop's shard closes it */
+  uint16_t name; /* weir__server_name */
+  struct weir__address address;
+  struct weir_tls *tls; /* with a reference; NULL: plain */
+};
+
 /* A server's part on one loop. */
 struct weir__shard {
   struct weir_server *server;
@@ -69,12 +80,12 @@ struct weir__shard {
   struct weir__reply reply;
   char date[32]; /* of responses, and when it was read; 0: never */
   uint64_t date_ms;
-  struct weir__slab conns; /* under TLS with a struct weir__tls in front of each */
+  struct weir__slab conns, tls_conns; /* those under TLS with a struct weir__tls in front */
   struct weir__topics topics;
   struct weir__run fanned;    /* short broadcasts */
   struct weir__repeat repeat; /* what the application sends to each of many */
   struct weir__deflates deflates;
-  struct weir__listener listeners[WEIR__ADDRESSES_MAX];
+  struct weir__listener listeners[WEIR__ENDPOINTS_MAX]; /* of the server's endpoints, in order */
   size_t listener_count;
   struct weir__interrupt stop;
   struct weir_counters counters; /* written by the loop, read relaxed by others */
@@ -90,15 +101,14 @@ struct weir_server {
   struct weir__route **routes; /* in order of precedence once listening */
   size_t route_count;
   struct weir__folder *folders; /* that files are served of */
-  size_t user_bytes;  /* the most that a route wants */
+  size_t user_bytes;            /* the most that a route wants */
   size_t extra_bytes; /* of each connection, in front of those; 0 or WEIR__EXTRA_BYTES, known once
                          it runs */
 
-  int fds[WEIR__ADDRESSES_MAX]; /* the first loop's listening sockets, until a shard takes them */
-  struct weir__address addresses[WEIR__ADDRESSES_MAX];
-  size_t address_count;
-  uint16_t port;
-  struct weir_tls *tls; /* what it listens with; NULL: plain */
+  struct weir__endpoint endpoints[WEIR__ENDPOINTS_MAX];
+  size_t endpoint_count;
+  char **names; /* that endpoints and routes have */
+  size_t name_count;
 
   struct weir__shard *shards;
   uint32_t shard_count;     /* atomic: set once all shards are there */
@@ -118,30 +128,47 @@ int weir__route_options_resolve(struct weir_route_options *out,
                                 const struct weir_route_options *in);
 int weir__http_route_resolve(struct weir_http_route *out, const struct weir_http_route *in);
 
-/* The first route that speaks WebSocket on a path; *index is its place. NULL: none. */
-struct weir__route *weir__server_match(const struct weir_server *server, struct weir_slice path,
-                                       uint16_t *index);
+/* The first route, for endpoints of a name, that speaks WebSocket on a path; *index is its place.
+ * NULL: none. */
+struct weir__route *weir__server_match(const struct weir_server *server, uint16_t name,
+                                       struct weir_slice path, uint16_t *index);
 
 enum { WEIR__ALLOW_BYTES = 128 };
 
 /* The first route that answers a method on a path; NULL: none, and allow holds the methods that the
  * path has, as the field Allow does, or nothing. */
-const struct weir__route *weir__server_match_http(const struct weir_server *server,
+const struct weir__route *weir__server_match_http(const struct weir_server *server, uint16_t name,
                                                   struct weir_slice path, struct weir_slice method,
                                                   char allow[WEIR__ALLOW_BYTES]);
 
-/* Closes the listening sockets that no shard took over. */
-void weir__server_close_listeners(struct weir_server *server);
+/* listen.c: a number for a name that endpoints and routes share, 0 for NULL; or -ENOMEM. */
+int weir__server_name(struct weir_server *server, const char *name);
+
+/* The sockets of a loop, by its index: the endpoints' own for the first one, others on the same
+ * addresses for each further one. Returns 0, or -errno: then none is open. Afterwards, those that
+ * its shard took being -1: settles what becomes of the rest. */
+int weir__server_sockets(struct weir_server *server, uint32_t index, int *fds);
+void weir__server_settle_sockets(struct weir_server *server, uint32_t index, const int *fds);
+
+/* Frees the endpoints and the names. */
+void weir__server_free_endpoints(struct weir_server *server);
 
 /* Frees the routes; and, of static.c, the folders that they serve. */
 void weir__server_free_routes(struct weir_server *server);
 void weir__server_free_folders(struct weir_server *server);
 
-/* Sets a shard up on its loop, accepting from the descriptors given, each of which becomes -1 as it
- * is taken over; on an error nothing is left of it. Stopping ends its connections with
+/* Sets a shard up on its loop, accepting from a descriptor for each endpoint, which becomes -1 as
+ * it is taken over; on an error nothing is left of it. Stopping ends its connections with
  * on_close(code); fini, outside a step, gives back the rest. */
-int weir__shard_start(struct weir__shard *shard, int *fds, size_t count);
+int weir__shard_start(struct weir__shard *shard, int *fds);
 void weir__shard_stop(struct weir__shard *shard, int code);
+
+/* The index of a listener of its own, and of its endpoint. */
+static inline uint16_t weir__shard_listener(const struct weir__shard *shard,
+                                            const struct weir__listener *listener)
+{
+  return (uint16_t)(listener - shard->listeners);
+}
 
 /* There is no memory for a connection that was accepted. */
 void weir__shard_turn_away(struct weir__shard *shard, int fd);
@@ -150,8 +177,7 @@ void weir__shard_fini(struct weir__shard *shard);
 /* Where connections of a listener with TLS, or without, have their memory. */
 static inline struct weir__slab *weir__shard_slab(struct weir__shard *shard, bool secure)
 {
-  (void)secure;
-  return &shard->conns;
+  return secure ? &shard->tls_conns : &shard->conns;
 }
 
 /* Hands a line to the log hook. */

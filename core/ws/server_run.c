@@ -34,49 +34,26 @@ static struct weir__shard *make_shards(struct weir_server *server, uint32_t coun
   return shards;
 }
 
-/* Further sockets on the addresses of the first loop's. */
-static int join_addresses(const struct weir_server *server, int *fds)
+/* Starts a shard, which has its loop, on its sockets. */
+static int start(struct weir__shard *shard)
 {
-  for (size_t i = 0; i < server->address_count; i++) {
-    fds[i] = weir__listener_open(server->sys, &server->addresses[i], (int)server->options.backlog,
-                                 true, true);
-    if (fds[i] < 0)
-      return fds[i];
-  }
-  return 0;
-}
-
-static void close_left(const struct weir_server *server, const int *fds)
-{
-  for (size_t i = 0; i < server->address_count; i++) {
-    if (fds[i] >= 0)
-      server->sys->close(server->sys, fds[i]);
-  }
-}
-
-static int start_joining(struct weir__shard *shard)
-{
-  const struct weir_server *server = shard->server;
-  int fds[WEIR__ADDRESSES_MAX];
-  for (size_t i = 0; i < WEIR__ADDRESSES_MAX; i++)
-    fds[i] = -1;
-  int error = join_addresses(server, fds);
-  if (error == 0)
-    error = weir__shard_start(shard, fds, server->address_count);
+  struct weir_server *server = shard->server;
+  int fds[WEIR__ENDPOINTS_MAX];
+  int error = weir__server_sockets(server, shard->index, fds);
   if (error != 0)
-    close_left(server, fds);
+    return error;
+  error = weir__shard_start(shard, fds);
+  weir__server_settle_sockets(server, shard->index, fds);
   return error;
 }
 
 static int start_own(struct weir__shard *shard)
 {
-  struct weir_server *server = shard->server;
-  int error = weir__loop_new(&shard->loop, server->sys);
+  int error = weir__loop_new(&shard->loop, shard->server->sys);
   if (error != 0)
     return error;
   shard->own_loop = true;
-  error = shard->index == 0 ? weir__shard_start(shard, server->fds, server->address_count)
-                            : start_joining(shard);
+  error = start(shard);
   if (error != 0)
     weir_loop_free(shard->loop);
   return error;
@@ -151,7 +128,7 @@ static uint32_t start_threads(struct weir_server *server, uint32_t count, int *e
 int weir_server_run(struct weir_server *server)
 {
   int error;
-  if (server->address_count == 0)
+  if (server->endpoint_count == 0)
     return -EINVAL;
   if (server->shards != NULL)
     return -EBUSY;
@@ -175,7 +152,7 @@ int weir_server_run(struct weir_server *server)
 
 int weir_server_attach(struct weir_server *server, struct weir_loop *loop)
 {
-  if (loop == NULL || server->address_count == 0 || server->options.loops != 1)
+  if (loop == NULL || server->endpoint_count == 0 || server->options.loops != 1)
     return -EINVAL;
   if (server->shards != NULL)
     return -EBUSY;
@@ -184,7 +161,7 @@ int weir_server_attach(struct weir_server *server, struct weir_loop *loop)
     return -ENOMEM;
   shard->loop = loop;
   weir__loop_own(loop, weir__sys_thread()); /* others hand over what they send from now on */
-  int error = weir__shard_start(shard, server->fds, server->address_count);
+  int error = start(shard);
   if (error != 0) {
     server->sys->free(server->sys, shard);
     return error;
@@ -194,6 +171,17 @@ int weir_server_attach(struct weir_server *server, struct weir_loop *loop)
   if (is_stopping(server))
     weir_server_stop(server);
   return 0;
+}
+
+size_t weir_server_loop_count(const struct weir_server *server)
+{
+  return server->options.loops;
+}
+
+struct weir_loop *weir_server_loop(const struct weir_server *server, size_t index)
+{
+  uint32_t count = __atomic_load_n(&server->shard_count, __ATOMIC_ACQUIRE);
+  return index < count && !is_stopping(server) ? server->shards[index].loop : NULL;
 }
 
 void weir_server_stop(struct weir_server *server)
@@ -223,8 +211,7 @@ void weir_server_free(struct weir_server *server)
     if (server->shards[i].own_loop)
       weir_loop_free(server->shards[i].loop);
   }
-  weir__server_close_listeners(server);
-  weir_tls_free(server->tls);
+  weir__server_free_endpoints(server);
   sys->free(sys, server->shards);
   weir__server_free_routes(server);
   weir__server_free_folders(server);

@@ -14,11 +14,13 @@ static void on_stop(struct weir__interrupt *interrupt)
   weir__shard_stop(shard, WEIR__CLOSE_GOING_AWAY);
 }
 
-static int start_listeners(struct weir__shard *shard, int *fds, size_t count)
+static int start_listeners(struct weir__shard *shard, int *fds)
 {
-  for (size_t i = 0; i < count; i++) {
+  const struct weir_server *server = shard->server;
+  for (size_t i = 0; i < server->endpoint_count; i++) {
     struct weir__listener *listener = &shard->listeners[i];
-    listener->accepted = shard->server->tls == NULL ? weir__conn_accepted : weir__conn_accepted_tls;
+    bool plain = server->endpoints[i].tls == NULL;
+    listener->accepted = plain ? weir__conn_accepted : weir__conn_accepted_tls;
     listener->arg = shard;
     int error = weir__listener_start(listener, shard->loop, fds[i]);
     if (error != 0)
@@ -42,17 +44,23 @@ void weir__shard_turn_away(struct weir__shard *shard, int fd)
   sys->close(sys, fd);
 }
 
-int weir__shard_start(struct weir__shard *shard, int *fds, size_t count)
+/* What a connection has behind it stands in the same place with TLS in front and without. */
+static void init_slabs(struct weir__shard *shard)
+{
+  const struct weir_server *server = shard->server;
+  size_t size = sizeof(struct weir_conn) + server->extra_bytes + server->user_bytes;
+  weir__slab_init(&shard->conns, &shard->loop->mem, size);
+  weir__slab_init(&shard->tls_conns, &shard->loop->mem, sizeof(struct weir__tls) + size);
+}
+
+int weir__shard_start(struct weir__shard *shard, int *fds)
 {
   struct weir_loop *loop = shard->loop;
   uint64_t key[2];
   int error = loop->mem.sys->random(loop->mem.sys, key, sizeof key);
   if (error != 0)
     return error;
-  size_t before = shard->server->tls == NULL ? 0 : sizeof(struct weir__tls);
-  weir__slab_init(&shard->conns, &loop->mem,
-                  before + sizeof(struct weir_conn) + shard->server->extra_bytes +
-                      shard->server->user_bytes);
+  init_slabs(shard);
   weir__topics_init(&shard->topics, &loop->mem, key);
   shard->reply.block = weir__mem_alloc(&loop->mem, WEIR__REPLY_BYTES);
   shard->reply.end = shard->reply.block;
@@ -62,7 +70,7 @@ int weir__shard_start(struct weir__shard *shard, int *fds, size_t count)
     loop->busy_poll_ns = shard->server->options.busy_poll_us * 1000;
   shard->stop.fn = on_stop;
   weir__loop_add_interrupt(loop, &shard->stop);
-  error = shard->reply.block == NULL ? -ENOMEM : start_listeners(shard, fds, count);
+  error = shard->reply.block == NULL ? -ENOMEM : start_listeners(shard, fds);
   if (error != 0) {
     weir__shard_stop(shard, WEIR__CLOSE_ABNORMAL);
     weir__shard_fini(shard);
@@ -100,5 +108,6 @@ void weir__shard_fini(struct weir__shard *shard)
   weir__run_drop(&shard->repeat.run, &shard->loop->pool);
   weir__deflates_fini(shard);
   weir__slab_fini(&shard->conns);
+  weir__slab_fini(&shard->tls_conns);
   weir__mem_free(&shard->loop->mem, shard->reply.block, WEIR__REPLY_BYTES);
 }

@@ -152,9 +152,15 @@ void stage::start()
   };
   weir_route route = route_of(on, options, user_bytes);
   ASSERT_EQ(weir_server_route(server_, "/", &route, &on), 0);
-  ASSERT_EQ(tls_ == nullptr ? weir_server_listen(server_, "127.0.0.1", 0)
-                            : weir_server_listen_tls(server_, tls_, "127.0.0.1", 0),
-            0);
+  weir_listen_options loopback = {};
+  loopback.host = "127.0.0.1";
+  loopback.tls = tls_;
+  if (listens_.empty())
+    listens_.push_back(loopback);
+  for (weir_listen_options &where : listens_) {
+    where.size = sizeof where;
+    ASSERT_EQ(weir_server_listen_on(server_, &where), 0);
+  }
   ASSERT_EQ(weir_server_attach(server_, loop_), 0);
   fd_ = weir_loop_fd(loop_);
   ASSERT_GE(fd_, 0);
@@ -178,6 +184,12 @@ peer &stage::connect(int receive_buffer)
   peers_.push_back(std::make_unique<peer>(port(), "127.0.0.1", receive_buffer));
   if (tls_ != nullptr)
     peers_.back()->secure(client);
+  return *peers_.back();
+}
+
+peer &stage::connect(peer made)
+{
+  peers_.push_back(std::make_unique<peer>(std::move(made)));
   return *peers_.back();
 }
 

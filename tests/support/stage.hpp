@@ -67,7 +67,17 @@ public:
     return *certificates_;
   }
 
-  /* Adds "/" with what stands above, listens on 127.0.0.1 and attaches. */
+  /* Before start: it will listen there, and not on 127.0.0.1 unless that is told too. */
+  void listen(const weir_listen_options &where)
+  {
+    listens_.push_back(where);
+  }
+  weir_tls *tls() const /* of secure; NULL: plain */
+  {
+    return tls_;
+  }
+
+  /* Adds "/" with what stands above, listens and attaches. */
   void start();
   void end_server(); /* weir_server_free */
 
@@ -91,6 +101,7 @@ public:
 
   /* A client of the server; open's has been upgraded on both sides. */
   peer &connect(int receive_buffer = 0);
+  peer &connect(peer made); /* as it is */
   peer &open(std::string_view target = "/", std::string_view more = {}, int receive_buffer = 0);
 
   /* The connection that was opened last. */
@@ -134,6 +145,7 @@ private:
   weir_conn *last_ = nullptr;
   std::function<void(weir_conn *)> opened_;
   int fd_ = -1;
+  std::vector<weir_listen_options> listens_;
   std::vector<std::unique_ptr<peer>> peers_;
 };
 

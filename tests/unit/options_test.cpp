@@ -103,18 +103,24 @@ protected:
     weir_server_free(server);
   }
 
-  int add(const char *pattern)
+  int add(const char *pattern, const char *listener = nullptr)
   {
     struct weir_route route = {};
     route.size = sizeof route;
+    route.options.size = sizeof route.options;
+    route.options.listener = listener;
     return weir_server_route(server, pattern, &route, nullptr);
   }
 
   std::string match(const std::string &path)
   {
-    uint16_t index;
+    return on(nullptr, path);
+  }
+  std::string on(const char *listener, const std::string &path)
+  {
+    uint16_t index, name = static_cast<uint16_t>(weir__server_name(server, listener));
     const struct weir__route *route =
-        weir__server_match(server, {path.data(), path.size()}, &index);
+        weir__server_match(server, name, {path.data(), path.size()}, &index);
     return route == nullptr ? "" : route->pattern;
   }
 
@@ -123,7 +129,7 @@ protected:
   {
     char allow[WEIR__ALLOW_BYTES];
     const struct weir__route *route = weir__server_match_http(
-        server, {path.data(), path.size()}, {method.data(), method.size()}, allow);
+        server, 0, {path.data(), path.size()}, {method.data(), method.size()}, allow);
     return route == nullptr ? allow : route->pattern;
   }
 
@@ -174,6 +180,26 @@ TEST_F(Routes, GoByMethodToo)
   EXPECT_EQ(match("/users/5", "DELETE"), "/users/*");
   EXPECT_EQ(match("/users/5", "get"), "GET, HEAD, PUT, DELETE");
   EXPECT_EQ(match("/nothing", "GET"), "");
+}
+
+TEST_F(Routes, ServeTheListenersOfTheirName)
+{
+  std::string inside = "inside";
+  ASSERT_EQ(add("/both"), 0);
+  ASSERT_EQ(add("/both", inside.c_str()), 0);
+  ASSERT_EQ(add("/here", "inside"), 0);
+  EXPECT_EQ(add("/both", "inside"), -EEXIST);
+  EXPECT_EQ(add("/both"), -EEXIST);
+  inside = "xxxxxx";
+  EXPECT_EQ(on("inside", "/both"), "/both");
+  EXPECT_EQ(on("inside", "/here"), "/here");
+  EXPECT_EQ(match("/here"), "");
+  EXPECT_EQ(on("outside", "/both"), "");
+  uint16_t one, other, name = static_cast<uint16_t>(weir__server_name(server, "inside"));
+  const struct weir__route *named = weir__server_match(server, name, {"/both", 5}, &one);
+  EXPECT_NE(named, weir__server_match(server, 0, {"/both", 5}, &other));
+  EXPECT_NE(one, other);
+  EXPECT_STREQ(named->options.listener, "inside");
 }
 
 TEST_F(Routes, ThatAreWrongAreRefused)

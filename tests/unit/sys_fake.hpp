@@ -36,7 +36,7 @@ struct sys_fake {
       return weir__sys_linux.resize(&weir__sys_linux, memory, size);
     };
     sys.free = [](const weir__sys *self, void *memory) {
-      of(self).live--;
+      of(self).live -= memory != nullptr;
       weir__sys_linux.free(&weir__sys_linux, memory);
     };
     sys.map = [](const weir__sys *self, size_t size) -> void * {

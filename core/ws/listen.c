@@ -1,0 +1,247 @@
+/* What a server listens on: endpoints, opened as the options say, with their names and TLS; and for
+ * each further loop sockets on the same addresses. */
+#include "io/tls_context.h"
+#include "ws/server.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+enum { NAMES_MAX = UINT16_MAX };
+
+static void set_port(struct weir__address *address, uint16_t port)
+{
+  if (address->storage.ss_family == AF_INET6)
+    ((struct sockaddr_in6 *)&address->storage)->sin6_port = htons(port);
+  else
+    ((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
+}
+
+static uint16_t get_port(const struct weir__address *address)
+{
+  if (address->storage.ss_family == AF_INET6)
+    return ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port);
+  return ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
+}
+
+/* ---- names */
+
+static int find_name(const struct weir_server *server, const char *name)
+{
+  for (size_t i = 0; i < server->name_count; i++) {
+    if (strcmp(server->names[i], name) == 0)
+      return (int)i + 1;
+  }
+  return 0;
+}
+
+static int add_name(struct weir_server *server, const char *name)
+{
+  const struct weir__sys *sys = server->sys;
+  size_t count = server->name_count, size = strlen(name) + 1;
+  if (count == NAMES_MAX)
+    return -ENOMEM;
+  char **grown = sys->alloc(sys, (count + 1) * sizeof *grown);
+  char *copy = sys->alloc(sys, size);
+  if (grown == NULL || copy == NULL) {
+    sys->free(sys, grown);
+    sys->free(sys, copy);
+    return -ENOMEM;
+  }
+  memcpy(copy, name, size);
+  for (size_t i = 0; i < count; i++)
+    grown[i] = server->names[i];
+  grown[count] = copy;
+  sys->free(sys, server->names);
+  server->names = grown;
+  server->name_count = count + 1;
+  return (int)count + 1;
+}
+
+int weir__server_name(struct weir_server *server, const char *name)
+{
+  int known = name == NULL ? 0 : find_name(server, name);
+  return name == NULL || known > 0 ? known : add_name(server, name);
+}
+
+/* ---- endpoints */
+
+/* Adds an endpoint, which takes the descriptor over. */
+static struct weir__endpoint *add_endpoint(struct weir_server *server, int fd,
+                                           const struct weir__address *address)
+{
+  struct weir__endpoint *endpoint = &server->endpoints[server->endpoint_count++];
+  *endpoint = (struct weir__endpoint){.fd = fd, .address = *address};
+  return endpoint;
+}
+
+/* Takes back the endpoints from a place on. */
+static void drop_endpoints(struct weir_server *server, size_t from)
+{
+  while (server->endpoint_count > from) {
+    struct weir__endpoint *endpoint = &server->endpoints[--server->endpoint_count];
+    if (!endpoint->taken)
+      server->sys->close(server->sys, endpoint->fd);
+    weir_tls_free(endpoint->tls);
+  }
+}
+
+void weir__server_free_endpoints(struct weir_server *server)
+{
+  const struct weir__sys *sys = server->sys;
+  drop_endpoints(server, 0);
+  for (size_t i = 0; i < server->name_count; i++)
+    sys->free(sys, server->names[i]);
+  sys->free(sys, server->names);
+}
+
+/* Opens an address; *port is changed from 0 to the one that it got. */
+static int open_address(struct weir_server *server, struct weir__address *address, uint16_t *port)
+{
+  const struct weir__sys *sys = server->sys;
+  if (server->endpoint_count == WEIR__ENDPOINTS_MAX)
+    return -ENOSPC;
+  set_port(address, *port);
+  int fd = weir__listener_open(sys, address, (int)server->options.backlog,
+                               server->options.loops > 1, false);
+  if (fd < 0)
+    return fd;
+  int error = sys->getsockname(sys, fd, address);
+  if (error != 0) {
+    sys->close(sys, fd);
+    return error;
+  }
+  *port = get_port(address);
+  add_endpoint(server, fd, address);
+  return 0;
+}
+
+/* An address family that this machine lacks is no failure while another one serves. */
+static bool is_missing(int error)
+{
+  return error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL;
+}
+
+/* All addresses of a host; the first one that gets a free port decides the port for all. */
+static int open_host(struct weir_server *server, const char *host, uint16_t port)
+{
+  struct weir__address addresses[WEIR__ADDRESSES_MAX];
+  int count = server->sys->resolve(server->sys, host, port, addresses, WEIR__ADDRESSES_MAX);
+  int error = count < 0 ? count : -ENOENT;
+  bool serves = false;
+  for (int i = 0; i < count; i++) {
+    int result = open_address(server, &addresses[i], &port);
+    if (result == 0 && host == NULL)
+      return 0; /* one wildcard serves both families */
+    if (result != 0 && !is_missing(result))
+      return result;
+    serves |= result == 0;
+    error = serves ? 0 : result;
+  }
+  return error;
+}
+
+/* ---- the public functions */
+
+static int take_options(struct weir_listen_options *out, const struct weir_listen_options *in)
+{
+  memset(out, 0, sizeof *out);
+  if (in == NULL || in->size < sizeof in->size || in->size > sizeof *in)
+    return -EINVAL;
+  memcpy(out, in, in->size);
+  return out->port <= UINT16_MAX ? 0 : -EINVAL;
+}
+
+int weir_server_listen_on(struct weir_server *server, const struct weir_listen_options *options)
+{
+  struct weir_listen_options given;
+  size_t before = server->endpoint_count;
+  int error = take_options(&given, options);
+  if (error != 0)
+    return error;
+  if (server->shards != NULL)
+    return -EBUSY;
+  int name = weir__server_name(server, given.name);
+  error = name < 0 ? name : open_host(server, given.host, (uint16_t)given.port);
+  if (error != 0) {
+    drop_endpoints(server, before);
+    return error;
+  }
+  for (size_t i = before; i < server->endpoint_count; i++) {
+    struct weir__endpoint *endpoint = &server->endpoints[i];
+    endpoint->name = (uint16_t)name;
+    endpoint->tls = given.tls == NULL ? NULL : weir__tls_ref(given.tls);
+  }
+  return 0;
+}
+
+int weir_server_listen(struct weir_server *server, const char *host, uint16_t port)
+{
+  const struct weir_listen_options options = {.size = sizeof options, .host = host, .port = port};
+  return weir_server_listen_on(server, &options);
+}
+
+int weir_server_listen_tls(struct weir_server *server, struct weir_tls *tls, const char *host,
+                           uint16_t port)
+{
+  const struct weir_listen_options options = {
+      .size = sizeof options, .host = host, .port = port, .tls = tls};
+  return tls == NULL ? -EINVAL : weir_server_listen_on(server, &options);
+}
+
+uint16_t weir_server_port(const struct weir_server *server)
+{
+  return server->endpoint_count == 0 ? 0 : get_port(&server->endpoints[0].address);
+}
+
+uint16_t weir_server_port_of(const struct weir_server *server, const char *name)
+{
+  int wanted = name == NULL ? 0 : find_name(server, name);
+  for (size_t i = 0; i < server->endpoint_count; i++) {
+    const struct weir__endpoint *endpoint = &server->endpoints[i];
+    if (endpoint->name == wanted && (wanted > 0 || name == NULL))
+      return get_port(&endpoint->address);
+  }
+  return 0;
+}
+
+/* ---- the sockets of each loop */
+
+static void close_all(const struct weir_server *server, const int *fds, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    if (fds[i] >= 0)
+      server->sys->close(server->sys, fds[i]);
+  }
+}
+
+/* A further socket of an endpoint. */
+static int join(const struct weir_server *server, const struct weir__endpoint *endpoint)
+{
+  return weir__listener_open(server->sys, &endpoint->address, (int)server->options.backlog, true,
+                             true);
+}
+
+int weir__server_sockets(struct weir_server *server, uint32_t index, int *fds)
+{
+  for (size_t i = 0; i < server->endpoint_count; i++) {
+    const struct weir__endpoint *endpoint = &server->endpoints[i];
+    if (index == 0)
+      fds[i] = endpoint->taken ? -1 : endpoint->fd;
+    else
+      fds[i] = join(server, endpoint);
+    if (index > 0 && fds[i] < 0) {
+      close_all(server, fds, i);
+      return fds[i];
+    }
+  }
+  return 0;
+}
+
+void weir__server_settle_sockets(struct weir_server *server, uint32_t index, const int *fds)
+{
+  if (index > 0)
+    close_all(server, fds, server->endpoint_count);
+  for (size_t i = 0; index == 0 && i < server->endpoint_count; i++)
+    server->endpoints[i].taken = fds[i] < 0;
+}
