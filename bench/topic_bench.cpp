@@ -32,7 +32,7 @@ class topics
 public:
   explicit topics(std::size_t count)
   {
-    weir__topics_init(&all, &mem_, KEY);
+    weir__topics_init(&all, &mem_, KEY, SIZE_MAX);
     for (std::size_t i = 0; i < count; i++)
       names.push_back("rooms/" + std::to_string(1000000 + i));
     std::shuffle(names.begin(), names.end(), std::mt19937(1));
@@ -53,7 +53,8 @@ public:
 
   void subscribe(place &where, weir__subscription **list, const std::string &name)
   {
-    weir__topics_subscribe(&all, conn(where), list, name.data(), name.size());
+    const weir__subscriber who = {conn(where), list, SIZE_MAX};
+    weir__topics_subscribe(&all, &who, name.data(), name.size());
   }
 
   void unsubscribe(weir__subscription **list, const std::string &name)

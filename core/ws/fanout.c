@@ -262,7 +262,9 @@ int weir_conn_subscribe(struct weir_conn *c, const char *topic, size_t len)
     return -EINVAL;
   if (c->state != WEIR__CONN_OPEN)
     return -EPIPE;
-  return weir__topics_subscribe(&c->shard->topics, c, &c->subscriptions, topic, len);
+  const struct weir__subscriber who = {c, &c->subscriptions,
+                                       weir__conn_route(c)->options.max_subscriptions};
+  return weir__topics_subscribe(&c->shard->topics, &who, topic, len);
 }
 
 int weir_conn_unsubscribe(struct weir_conn *c, const char *topic, size_t len)

@@ -61,7 +61,7 @@ int weir__shard_start(struct weir__shard *shard, int *fds)
   if (error != 0)
     return error;
   init_slabs(shard);
-  weir__topics_init(&shard->topics, &loop->mem, key);
+  weir__topics_init(&shard->topics, &loop->mem, key, shard->server->options.max_topics);
   shard->reply.block = weir__mem_alloc(&loop->mem, WEIR__REPLY_BYTES);
   shard->reply.end = shard->reply.block;
   weir__deflates_init(&shard->deflates);

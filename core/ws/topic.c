@@ -9,10 +9,12 @@
 
 enum { FIRST_BUCKETS = 64, FIRST_MEMBERS = 4, FEW = 8 };
 
-void weir__topics_init(struct weir__topics *t, struct weir__mem *mem, const uint64_t key[2])
+void weir__topics_init(struct weir__topics *t, struct weir__mem *mem, const uint64_t key[2],
+                       size_t most)
 {
   memset(t, 0, sizeof *t);
   t->mem = mem;
+  t->most = most;
   memcpy(t->key, key, sizeof t->key);
   weir__slab_init(&t->subscriptions, mem, sizeof(struct weir__subscription));
   pthread_mutex_init(&t->lock, NULL);
@@ -175,12 +177,16 @@ static void move_own(struct weir__subscription **from, struct weir__subscription
   }
 }
 
-static bool is_long(const struct weir__subscription *list)
+/* How many a connection has: a table knows, and without one they are few. */
+static size_t count_own(struct weir__subscription *list)
 {
+  const struct many *many = many_of(list);
   size_t count = 0;
-  for (; list != NULL && count <= FEW; list = list->next)
+  if (many != NULL)
+    return many->mark.index;
+  for (; list != NULL; list = list->next)
     count++;
-  return count > FEW;
+  return count;
 }
 
 /* Keeps the lists of a connection short; without memory they stay as they are. */
@@ -188,7 +194,7 @@ static void spread(struct weir__topics *t, struct weir__subscription **list)
 {
   struct many *old = many_of(*list);
   uint32_t old_count = old == NULL ? FEW : old->bucket_count;
-  if (old == NULL ? !is_long(*list) : old->mark.index <= old_count)
+  if (count_own(*list) <= old_count)
     return;
   struct many *fresh = weir__mem_zalloc(t->mem, many_size(2 * (size_t)old_count));
   if (fresh == NULL)
@@ -220,15 +226,17 @@ struct weir__subscription *weir__topics_in(const struct weir__topics *t,
   return topic == NULL ? NULL : *find_own(topic, &list);
 }
 
-static int subscribe(struct weir__topics *t, struct weir_conn *conn,
-                     struct weir__subscription **list, const char *name, size_t len)
+static int subscribe(struct weir__topics *t, const struct weir__subscriber *who, const char *name,
+                     size_t len)
 {
   uint64_t hash = weir__hash(t->key, name, len);
   struct weir__topic *topic = find(t, hash, name, len);
+  if (topic != NULL && *find_own(topic, who->list) != NULL)
+    return -EALREADY;
+  if (count_own(*who->list) >= who->most || (topic == NULL && t->count >= t->most))
+    return -ENOBUFS;
   if (topic == NULL)
     topic = add_topic(t, hash, name, len);
-  else if (*find_own(topic, list) != NULL)
-    return -EALREADY;
   if (topic == NULL)
     return -ENOMEM;
   struct weir__subscription *subscription = NULL;
@@ -238,18 +246,18 @@ static int subscribe(struct weir__topics *t, struct weir_conn *conn,
     drop_if_empty(t, topic);
     return -ENOMEM;
   }
-  *subscription = (struct weir__subscription){topic, conn, NULL, topic->count};
+  *subscription = (struct weir__subscription){topic, who->conn, NULL, topic->count};
   topic->members[topic->count++] = subscription;
-  push_own(subscription, list);
-  spread(t, list);
+  push_own(subscription, who->list);
+  spread(t, who->list);
   return 0;
 }
 
-int weir__topics_subscribe(struct weir__topics *t, struct weir_conn *conn,
-                           struct weir__subscription **list, const char *name, size_t len)
+int weir__topics_subscribe(struct weir__topics *t, const struct weir__subscriber *who,
+                           const char *name, size_t len)
 {
   pthread_mutex_lock(&t->lock);
-  int error = subscribe(t, conn, list, name, len);
+  int error = subscribe(t, who, name, len);
   pthread_mutex_unlock(&t->lock);
   return error;
 }

@@ -40,12 +40,13 @@ struct weir__topics {
   struct weir__slab subscriptions;
   struct weir__topic **buckets;
   size_t bucket_count; /* a power of two, or 0 */
-  size_t count;
+  size_t count, most;  /* topics, and how many there may be */
   uint64_t key[2];
   pthread_mutex_t lock;
 };
 
-void weir__topics_init(struct weir__topics *topics, struct weir__mem *mem, const uint64_t key[2]);
+void weir__topics_init(struct weir__topics *topics, struct weir__mem *mem, const uint64_t key[2],
+                       size_t most);
 
 /* No connection may be subscribed any more. */
 void weir__topics_fini(struct weir__topics *topics);
@@ -54,10 +55,18 @@ void weir__topics_fini(struct weir__topics *topics);
 struct weir__topic *weir__topics_find(const struct weir__topics *topics, const char *name,
                                       size_t len);
 
-/* Subscribes a connection, whose list of subscriptions starts at *list: NULL at first, and known to
- * these functions alone. Returns 0, -EALREADY or -ENOMEM. */
-int weir__topics_subscribe(struct weir__topics *topics, struct weir_conn *conn,
-                           struct weir__subscription **list, const char *name, size_t len);
+/* Whose list of subscriptions starts at *list: NULL at first, and known to these functions alone.
+ */
+struct weir__subscriber {
+  struct weir_conn *conn;
+  struct weir__subscription **list;
+  size_t most; /* how many there may be */
+};
+
+/* Subscribes a connection. Returns 0, -EALREADY, -ENOBUFS (too many subscriptions, or topics) or
+ * -ENOMEM. */
+int weir__topics_subscribe(struct weir__topics *topics, const struct weir__subscriber *who,
+                           const char *name, size_t len);
 
 /* Ends one subscription: 0 or -ENOENT; or all of them. */
 int weir__topics_unsubscribe(struct weir__topics *topics, struct weir__subscription **list,

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 using namespace support;
@@ -447,6 +448,56 @@ TEST_F(limits, HighestRates)
     EXPECT_TRUE(heard(size_t(i + 1) * 1000));
   }
   EXPECT_TRUE(codes.empty());
+}
+
+TEST_F(limits, Subscriptions)
+{
+  at.options.max_subscriptions = 3;
+  at.start();
+  at.open();
+  weir_conn *one = c();
+  at.open();
+  weir_conn *two = c();
+  for (const char *topic : {"a", "b", "c"}) {
+    EXPECT_EQ(weir_conn_subscribe(one, topic, 1), 0);
+    EXPECT_EQ(weir_conn_subscribe(two, topic, 1), 0);
+  }
+  EXPECT_EQ(weir_conn_subscribe(one, "d", 1), -ENOBUFS);
+  EXPECT_EQ(weir_conn_subscribe(one, "c", 1), -EALREADY);
+  EXPECT_FALSE(weir_conn_is_subscribed(one, "d", 1));
+  EXPECT_EQ(weir_conn_unsubscribe(one, "a", 1), 0);
+  EXPECT_EQ(weir_conn_subscribe(one, "d", 1), 0);
+  EXPECT_TRUE(codes.empty()) << "the connection stays";
+}
+
+TEST(topics_of_a_loop, AreLimited)
+{
+  weir_options few = {};
+  few.max_topics = 2;
+  stage at(few);
+  at.start();
+  at.open();
+  weir_conn *one = at.last();
+  at.open();
+  EXPECT_EQ(weir_conn_subscribe(one, "a", 1), 0);
+  EXPECT_EQ(weir_conn_subscribe(at.last(), "b", 1), 0);
+  EXPECT_EQ(weir_conn_subscribe(at.last(), "c", 1), -ENOBUFS);
+  EXPECT_EQ(weir_conn_subscribe(at.last(), "a", 1), 0);
+  EXPECT_EQ(weir_conn_unsubscribe(one, "a", 1), 0);
+  EXPECT_EQ(weir_conn_subscribe(one, "c", 1), -ENOBUFS) << "it has a member left";
+  EXPECT_EQ(weir_conn_unsubscribe(at.last(), "a", 1), 0);
+  EXPECT_EQ(weir_conn_subscribe(one, "c", 1), 0);
+}
+
+/* Each loop hashes by a key of its own, that nobody knows. */
+TEST(topics_of_a_loop, HaveAKeyOfTheirOwn)
+{
+  stage one, two;
+  one.start();
+  two.start();
+  const uint64_t *a = one.server()->shards[0].topics.key, *b = two.server()->shards[0].topics.key;
+  EXPECT_NE(a[0], b[0]);
+  EXPECT_NE(a[1], b[1]);
 }
 
 } // namespace

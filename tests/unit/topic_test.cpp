@@ -1,10 +1,13 @@
 // Topics against a naive model: random subscribing, unsubscribing and leaving by seed.
 #include "ws/topic.h"
 
+#include "base/hash.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <map>
 #include <random>
 #include <set>
@@ -28,7 +31,7 @@ class Topics : public testing::Test
 protected:
   void SetUp() override
   {
-    weir__topics_init(&topics, &mem, key);
+    weir__topics_init(&topics, &mem, key, SIZE_MAX);
   }
 
   void TearDown() override
@@ -40,9 +43,10 @@ protected:
     EXPECT_EQ(mem.bytes, 0u);
   }
 
-  int subscribe(size_t i, const std::string &name)
+  int subscribe(size_t i, const std::string &name, size_t most = SIZE_MAX)
   {
-    return weir__topics_subscribe(&topics, conn(i), &lists[i], name.data(), name.size());
+    const struct weir__subscriber who = {conn(i), &lists[i], most};
+    return weir__topics_subscribe(&topics, &who, name.data(), name.size());
   }
 
   int unsubscribe(size_t i, const std::string &name)
@@ -111,6 +115,80 @@ TEST_F(Topics, OfOneConnectionAreFoundInFewSteps)
   EXPECT_EQ(sizeof(struct weir__subscription), 32u);
 }
 
+TEST_F(Topics, OfOneConnectionAreLimited)
+{
+  for (size_t most : {size_t{1}, size_t{8}, size_t{9}, size_t{100}}) {
+    for (size_t i = 0; i < most; i++)
+      ASSERT_EQ(subscribe(0, std::to_string(i), most), 0);
+    size_t count = topics.count;
+    EXPECT_EQ(subscribe(0, "more", most), -ENOBUFS);
+    EXPECT_EQ(topics.count, count) << "a topic without members is left";
+    EXPECT_EQ(subscribe(0, "0", most), -EALREADY);
+    EXPECT_EQ(subscribe(1, "0", 1), 0) << "each has its own";
+    EXPECT_EQ(unsubscribe(0, "0"), 0);
+    EXPECT_EQ(subscribe(0, "more", most), 0);
+    EXPECT_EQ(subscribe(0, "0", most), -ENOBUFS);
+    weir__topics_leave(&topics, &lists[0]);
+    EXPECT_EQ(subscribe(0, "again", most), 0);
+    weir__topics_leave(&topics, &lists[0]);
+    weir__topics_leave(&topics, &lists[1]);
+  }
+}
+
+TEST_F(Topics, OfALoopAreLimited)
+{
+  topics.most = 100;
+  for (size_t i = 0; i < 100; i++)
+    ASSERT_EQ(subscribe(i % 64, std::to_string(i)), 0);
+  EXPECT_EQ(subscribe(0, "more"), -ENOBUFS);
+  EXPECT_EQ(weir__topics_find(&topics, "more", 4), nullptr);
+  EXPECT_EQ(subscribe(0, "1"), 0) << "one that is there takes further members";
+  EXPECT_EQ(unsubscribe(0, "0"), 0);
+  EXPECT_EQ(subscribe(0, "more"), 0);
+  EXPECT_EQ(subscribe(0, "0"), -ENOBUFS);
+}
+
+/* Names that all fall into one bucket under a key. */
+std::vector<std::string> colliding(const uint64_t guessed[2], size_t count, size_t buckets)
+{
+  std::vector<std::string> out;
+  for (uint64_t i = 0; out.size() < count; i++) {
+    std::string name = "room-" + std::to_string(i);
+    if (weir__hash(guessed, name.data(), name.size()) % buckets == 0)
+      out.push_back(name);
+  }
+  return out;
+}
+
+size_t longest_chain(const struct weir__topics &of)
+{
+  size_t longest = 0;
+  for (size_t i = 0; i < of.bucket_count; i++) {
+    size_t length = 0;
+    for (const struct weir__topic *topic = of.buckets[i]; topic != nullptr; topic = topic->next)
+      length++;
+    longest = std::max(longest, length);
+  }
+  return longest;
+}
+
+// Who chooses names without the key cannot choose where they stand.
+TEST_F(Topics, HashFloodWithoutTheKeyIsNone)
+{
+  constexpr size_t count = 512;
+  const uint64_t guesses[][2] = {{0, 0}, {1, 3}, {2, 1}, {1, 2}};
+  for (const auto &guess : guesses) {
+    for (const std::string &name : colliding(guess, count, count))
+      ASSERT_EQ(subscribe(0, name), 0);
+    ASSERT_EQ(topics.bucket_count, count);
+    if (guess[0] == key[0] && guess[1] == key[1])
+      EXPECT_EQ(longest_chain(topics), count) << "with the key it is one";
+    else
+      EXPECT_LE(longest_chain(topics), 10u);
+    weir__topics_leave(&topics, &lists[0]);
+  }
+}
+
 TEST_F(Topics, FollowANaiveModel)
 {
   for (unsigned seed = 1; seed <= 8; seed++) {
@@ -159,11 +237,12 @@ TEST_F(Topics, SurviveTheLackOfMemoryAtEveryCall)
     struct weir__mem counted = {&sys, 0};
     struct weir__topics starved;
     struct weir__subscription *list = nullptr;
-    weir__topics_init(&starved, &counted, key);
+    weir__topics_init(&starved, &counted, key, SIZE_MAX);
+    const struct weir__subscriber who = {conn(0), &list, SIZE_MAX};
     int failures = 0;
     for (int i = 0; i < 100; i++) {
       std::string name = std::to_string(i);
-      int error = weir__topics_subscribe(&starved, conn(0), &list, name.data(), name.size());
+      int error = weir__topics_subscribe(&starved, &who, name.data(), name.size());
       EXPECT_TRUE(error == 0 || error == -ENOMEM);
       failures += error != 0;
     }
