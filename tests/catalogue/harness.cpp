@@ -195,6 +195,11 @@ void server::listen(const setup &setup)
     route.handlers.user_fini = thunks::user_fini;
   }
   EXPECT_EQ(weir_server_route(server_, "/", &route, this), 0);
+  weir_http_route page = setup.page;
+  page.size = sizeof page;
+  if (page.on_request != nullptr) {
+    EXPECT_EQ(weir_server_http(server_, nullptr, "/page", &page, setup.page_arg), 0);
+  }
   weir_route aside = {};
   aside.size = sizeof aside;
   aside.options.size = sizeof aside.options;

@@ -52,6 +52,8 @@ struct setup {
   hooks on = {};
   request head = {};
   transport over = chosen();
+  weir_http_route page = {}; /* of "POST /page", where it has on_request; arg is page_arg */
+  void *page_arg = nullptr;
 };
 
 class server
