@@ -29,8 +29,11 @@ struct weir__sys {
   int (*socket)(const struct weir__sys *sys, int domain, int type, int protocol);
   int (*setsockopt)(const struct weir__sys *sys, int fd, int level, int name, const void *value,
                     socklen_t len);
+  int (*getsockopt)(const struct weir__sys *sys, int fd, int level, int name, int *value);
   int (*bind)(const struct weir__sys *sys, int fd, const struct sockaddr *address, socklen_t len);
   int (*listen)(const struct weir__sys *sys, int fd, int backlog);
+  int (*connect)(const struct weir__sys *sys, int fd, const struct sockaddr *address,
+                 socklen_t len);
   int (*getsockname)(const struct weir__sys *sys, int fd, struct weir__address *out);
   int (*getpeername)(const struct weir__sys *sys, int fd, struct weir__address *out);
   int (*accept4)(const struct weir__sys *sys, int fd, int flags);
@@ -40,6 +43,13 @@ struct weir__sys {
   int (*shutdown)(const struct weir__sys *sys, int fd, int how);
   int (*close)(const struct weir__sys *sys, int fd);
   int (*open_reserve)(const struct weir__sys *sys); /* a descriptor that is good for nothing else */
+  int (*duplicate)(const struct weir__sys *sys, int fd); /* close-on-exec */
+  int (*adopt)(const struct weir__sys *sys, int fd); /* makes it non-blocking and close-on-exec */
+
+  /* the files of unix sockets */
+  int (*lstat)(const struct weir__sys *sys, const char *path, struct stat *out);
+  int (*chmod)(const struct weir__sys *sys, const char *path, mode_t mode);
+  int (*unlink)(const struct weir__sys *sys, const char *path);
 
   /* files */
   int (*open_folder)(const struct weir__sys *sys, const char *path);

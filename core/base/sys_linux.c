@@ -98,6 +98,13 @@ static int sys_setsockopt(SYS, int fd, int level, int name, const void *value, s
   return result(setsockopt(fd, level, name, value, len));
 }
 
+static int sys_getsockopt(SYS, int fd, int level, int name, int *value)
+{
+  socklen_t len = sizeof *value;
+  *value = 0;
+  return result(getsockopt(fd, level, name, value, &len));
+}
+
 static int sys_bind(SYS, int fd, const struct sockaddr *address, socklen_t len)
 {
   return result(bind(fd, address, len));
@@ -106,6 +113,11 @@ static int sys_bind(SYS, int fd, const struct sockaddr *address, socklen_t len)
 static int sys_listen(SYS, int fd, int backlog)
 {
   return result(listen(fd, backlog));
+}
+
+static int sys_connect(SYS, int fd, const struct sockaddr *address, socklen_t len)
+{
+  return result(connect(fd, address, len));
 }
 
 static int sys_getsockname(SYS, int fd, struct weir__address *out)
@@ -179,6 +191,34 @@ static ssize_t sys_pread(SYS, int fd, void *data, size_t len, uint64_t offset)
 {
   ssize_t n = pread(fd, data, len, (off_t)offset);
   return n < 0 ? -errno : n;
+}
+
+static int sys_duplicate(SYS, int fd)
+{
+  return result(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+static int sys_adopt(SYS, int fd)
+{
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+    return -errno;
+  return result(fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
+static int sys_lstat(SYS, const char *path, struct stat *out)
+{
+  return result(lstat(path, out));
+}
+
+static int sys_chmod(SYS, const char *path, mode_t mode)
+{
+  return result(chmod(path, mode));
+}
+
+static int sys_unlink(SYS, const char *path)
+{
+  return result(unlink(path));
 }
 
 static int sys_epoll_create1(SYS, int flags)
@@ -308,8 +348,10 @@ const struct weir__sys weir__sys_linux = {
     .resolve = sys_resolve,
     .socket = sys_socket,
     .setsockopt = sys_setsockopt,
+    .getsockopt = sys_getsockopt,
     .bind = sys_bind,
     .listen = sys_listen,
+    .connect = sys_connect,
     .getsockname = sys_getsockname,
     .getpeername = sys_getpeername,
     .accept4 = sys_accept4,
@@ -323,6 +365,11 @@ const struct weir__sys weir__sys_linux = {
     .open_beneath = sys_open_beneath,
     .fstat = sys_fstat,
     .pread = sys_pread,
+    .duplicate = sys_duplicate,
+    .adopt = sys_adopt,
+    .lstat = sys_lstat,
+    .chmod = sys_chmod,
+    .unlink = sys_unlink,
     .epoll_create1 = sys_epoll_create1,
     .epoll_ctl = sys_epoll_ctl,
     .epoll_wait = sys_epoll_wait,

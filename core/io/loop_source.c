@@ -5,22 +5,34 @@
 
 #include <errno.h>
 
-int weir__loop_watch(struct weir_loop *loop, struct weir__source *source, int fd, uint32_t events)
+static int add_to_epoll(struct weir_loop *loop, int fd, uint32_t slot, uint32_t events)
 {
   const struct weir__sys *sys = loop->mem.sys;
-  uint32_t slot;
-  if (weir__slots_find(&loop->slots, &loop->mem, &slot) < 0)
-    return -ENOMEM;
   struct epoll_event event = {
       .events = events | EPOLLET,
       .data.u64 = (uint64_t)weir__slot_at(&loop->slots, slot)->generation << 32 | slot,
   };
-  int error = sys->epoll_ctl(sys, loop->epfd, EPOLL_CTL_ADD, fd, &event);
+  return sys->epoll_ctl(sys, loop->epfd, EPOLL_CTL_ADD, fd, &event);
+}
+
+int weir__loop_watch(struct weir_loop *loop, struct weir__source *source, int fd, uint32_t events)
+{
+  uint32_t slot;
+  if (weir__slots_find(&loop->slots, &loop->mem, &slot) < 0)
+    return -ENOMEM;
+  int error = add_to_epoll(loop, fd, slot, events);
   if (error < 0)
     return error;
   weir__slots_take(&loop->slots, slot, source);
   *source = (struct weir__source){.ops = source->ops, .fd = fd, .slot = slot, .writable = 1};
   return 0;
+}
+
+int weir__loop_rewatch(struct weir_loop *loop, struct weir__source *source, uint32_t events)
+{
+  const struct weir__sys *sys = loop->mem.sys;
+  sys->epoll_ctl(sys, loop->epfd, EPOLL_CTL_DEL, source->fd, NULL);
+  return add_to_epoll(loop, source->fd, source->slot, events);
 }
 
 void weir__loop_close(struct weir_loop *loop, struct weir__source *source)

@@ -66,13 +66,13 @@ uint32_t epoll_file::poll()
 
 int epoll_file::control(int op, int fd, file *target, const epoll_event *event)
 {
-  auto found = entries.find(fd);
+  auto found = entries.find({fd, target});
   if (op == EPOLL_CTL_ADD) {
     if (found != entries.end())
       return -EEXIST;
     auto w = std::make_unique<watch>(watch{this, target, fd, event->events, event->data, false});
     target->watches.push_back(w.get());
-    found = entries.emplace(fd, std::move(w)).first;
+    found = entries.emplace(key{fd, target}, std::move(w)).first;
   } else if (found == entries.end()) {
     return -ENOENT;
   } else if (op == EPOLL_CTL_DEL) {
@@ -87,7 +87,7 @@ int epoll_file::control(int op, int fd, file *target, const epoll_event *event)
   return 0;
 }
 
-void epoll_file::drop(std::map<int, std::unique_ptr<watch>>::iterator entry)
+void epoll_file::drop(std::map<key, std::unique_ptr<watch>>::iterator entry)
 {
   watch *w = entry->second.get();
   std::erase(ready_, w);
@@ -159,6 +159,8 @@ void listener_file::released()
     socket->released();
   pending.clear();
   listening = false;
+  if (dialed)
+    dialed->peer_close();
 }
 
 } // namespace sim

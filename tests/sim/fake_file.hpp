@@ -104,10 +104,12 @@ public:
   void queue(watch *w);
   int collect(epoll_event *events, int max);
 
-  std::map<int, std::unique_ptr<watch>> entries;
+  // A descriptor's number may name another file by now.
+  using key = std::pair<int, file *>;
+  std::map<key, std::unique_ptr<watch>> entries;
 
 private:
-  void drop(std::map<int, std::unique_ptr<watch>>::iterator entry);
+  void drop(std::map<key, std::unique_ptr<watch>>::iterator entry);
   std::deque<watch *> ready_;
 };
 
@@ -141,13 +143,14 @@ public:
   }
 };
 
-// One TCP connection, both ends and the network between. The server's end is the file; the client's
-// end are the functions that begin with peer.
+// One TCP connection, both ends and the network between, or one between unix sockets, which differs
+// in that a short read says nothing (descriptors that are passed along shorten it). The server's
+// end is the file; the client's end are the functions that begin with peer.
 class tcp_socket final : public file, public std::enable_shared_from_this<tcp_socket>
 {
 public:
   static constexpr sort KIND = sort::tcp;
-  tcp_socket(kernel &k, uint16_t port);
+  tcp_socket(kernel &k, uint16_t port, bool local = false);
 
   // The server's end.
   uint32_t poll() override;
@@ -195,6 +198,7 @@ public:
   std::string describe() const;
 
   uint16_t port;
+  const bool local;                            // unix(7)
   size_t rcvbuf = 64 << 10, sndbuf = 64 << 10; // bytes
 
 private:
@@ -235,6 +239,9 @@ public:
 
   int domain = AF_INET;
   uint16_t port = 0;
+  std::string name;                   // of a unix socket, "@..." for one without a file
+  ino_t inode = 0;                    // of its file
+  std::shared_ptr<tcp_socket> dialed; // it does not listen: it has connected
   bool listening = false;
   size_t backlog = 0;
   std::deque<std::shared_ptr<tcp_socket>> pending;

@@ -1,5 +1,7 @@
 #include "fake_kernel.hpp"
 
+#include "fake_names.hpp"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
@@ -29,8 +31,14 @@ struct seam_functions {
     t.setsockopt = [](const weir__sys *s, int fd, int, int, const void *, socklen_t) {
       return of(s).find(fd) == nullptr ? -EBADF : 0;
     };
-    t.bind = [](const weir__sys *s, int fd, const sockaddr *address, socklen_t) {
-      return of(s).bind(fd, address);
+    t.getsockopt = [](const weir__sys *s, int fd, int, int name, int *value) {
+      return of(s).getsockopt(fd, name, value);
+    };
+    t.bind = [](const weir__sys *s, int fd, const sockaddr *address, socklen_t len) {
+      return of(s).bind(fd, address, len);
+    };
+    t.connect = [](const weir__sys *s, int fd, const sockaddr *address, socklen_t len) {
+      return of(s).connect(fd, address, len);
     };
     t.listen = [](const weir__sys *s, int fd, int backlog) { return of(s).listen(fd, backlog); };
     t.getsockname = [](const weir__sys *s, int fd, weir__address *out) {
@@ -56,6 +64,19 @@ struct seam_functions {
     t.shutdown = [](const weir__sys *s, int fd, int how) { return of(s).shutdown(fd, how); };
     t.close = [](const weir__sys *s, int fd) { return of(s).close(fd); };
     t.open_reserve = [](const weir__sys *s) { return of(s).open_reserve(); };
+  }
+
+  static void names(struct weir__sys &t)
+  {
+    t.duplicate = [](const weir__sys *s, int fd) { return of(s).duplicate(fd); };
+    t.adopt = [](const weir__sys *s, int fd) { return of(s).adopt(fd); };
+    t.lstat = [](const weir__sys *s, const char *path, struct stat *out) {
+      return of(s).lstat(path, out);
+    };
+    t.chmod = [](const weir__sys *s, const char *path, mode_t mode) {
+      return of(s).chmod(path, mode);
+    };
+    t.unlink = [](const weir__sys *s, const char *path) { return of(s).unlink(path); };
   }
 
   static void the_rest(struct weir__sys &t)
@@ -92,6 +113,7 @@ struct seam_functions {
 kernel::kernel(uint64_t seed) : roll(seed)
 {
   seam_functions::sockets(seam_.sys);
+  seam_functions::names(seam_.sys);
   seam_functions::the_rest(seam_.sys);
   seam_.self = this;
   const char *lines = std::getenv("WEIR_SIM_TRACE");
@@ -242,13 +264,15 @@ int kernel::socket(int domain, int type)
   return install(listener);
 }
 
-int kernel::bind(int fd, const struct sockaddr *address)
+int kernel::bind(int fd, const struct sockaddr *address, socklen_t len)
 {
   auto *listener = get<listener_file>(fd, "bind");
   if (listener == nullptr)
     return -EBADF;
   if (fails())
     return -EADDRINUSE;
+  if (address->sa_family == AF_UNIX)
+    return bind_name(listener, name_of(address, len));
   // The port stands in the same place for both families.
   uint16_t port = ntohs(reinterpret_cast<const sockaddr_in *>(address)->sin_port);
   for (auto &f : files_)
@@ -271,27 +295,6 @@ int kernel::listen(int fd, int backlog)
   return 0;
 }
 
-namespace
-{
-void fill(struct weir__address *out, int domain, uint16_t port)
-{
-  std::memset(out, 0, sizeof *out);
-  if (domain == AF_INET6) {
-    auto *six = reinterpret_cast<sockaddr_in6 *>(&out->storage);
-    six->sin6_family = AF_INET6;
-    six->sin6_port = htons(port);
-    inet_pton(AF_INET6, "::ffff:127.0.0.1", &six->sin6_addr);
-    out->len = sizeof *six;
-  } else {
-    auto *four = reinterpret_cast<sockaddr_in *>(&out->storage);
-    four->sin_family = AF_INET;
-    four->sin_port = htons(port);
-    four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    out->len = sizeof *four;
-  }
-}
-} // namespace
-
 int kernel::getsockname(int fd, struct weir__address *out)
 {
   auto *listener = get<listener_file>(fd, "getsockname");
@@ -299,7 +302,10 @@ int kernel::getsockname(int fd, struct weir__address *out)
     return -EBADF;
   if (fails())
     return -ENOBUFS;
-  fill(out, listener->domain, listener->port);
+  if (listener->domain == AF_UNIX)
+    fill(out, listener->name);
+  else
+    fill(out, listener->domain, listener->port);
   return 0;
 }
 
@@ -308,24 +314,34 @@ int kernel::getpeername(int fd, struct weir__address *out)
   auto *socket = get<tcp_socket>(fd, "getpeername");
   if (socket == nullptr)
     return -EBADF;
-  fill(out, AF_INET6, socket->port);
+  if (socket->local)
+    fill(out, "");
+  else
+    fill(out, AF_INET6, socket->port);
   return 0;
 }
 
-std::shared_ptr<tcp_socket> kernel::connect(uint16_t port)
+// A connection to the listener that is wanted.
+std::shared_ptr<tcp_socket> kernel::dial(const std::function<bool(const listener_file &)> &wanted)
 {
   for (auto &f : files_) {
     auto *listener = as<listener_file>(f.get());
-    if (listener == nullptr || !listener->listening || listener->port != port)
+    if (listener == nullptr || !listener->listening || !wanted(*listener))
       continue;
     if (listener->pending.size() > listener->backlog)
       return nullptr;
-    auto socket = std::make_shared<tcp_socket>(*this, next_port_++);
+    bool local = listener->domain == AF_UNIX;
+    auto socket = std::make_shared<tcp_socket>(*this, next_port_++, local);
     listener->pending.push_back(socket);
     listener->wake(EPOLLIN);
     return socket;
   }
   return nullptr;
+}
+
+std::shared_ptr<tcp_socket> kernel::connect(uint16_t port)
+{
+  return dial([port](const listener_file &l) { return l.domain != AF_UNIX && l.port == port; });
 }
 
 // An error that accept gives now, though a connection waits; the edge comes again later.
@@ -416,13 +432,18 @@ int kernel::close(int fd)
     return -EBADF;
   }
   note("close(%ld)", fd);
-  while (!f->watches.empty())
-    f->watches.front()->owner->forget(f);
   std::shared_ptr<file> last = std::move(files_[static_cast<size_t>(fd)]);
   files_[static_cast<size_t>(fd)] = nullptr;
+  progress();
+  auto other = std::find(files_.begin(), files_.end(), last);
+  if (other != files_.end()) { // a duplicate
+    last->fd = static_cast<int>(other - files_.begin());
+    return 0;
+  }
+  while (!f->watches.empty())
+    f->watches.front()->owner->forget(f);
   last->released();
   last->fd = -1;
-  progress();
   return 0;
 }
 

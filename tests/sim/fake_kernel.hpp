@@ -48,6 +48,12 @@ public:
 
   // The client's side of the world.
   std::shared_ptr<tcp_socket> connect(uint16_t port); // NULL: refused, or the backlog is full
+  std::shared_ptr<tcp_socket> connect(const std::string &name); // of a unix socket
+  uint16_t port_behind(int fd) // a client's; of a unix socket too, where the server sees none
+  {
+    auto *socket = as<tcp_socket>(find(fd));
+    return socket == nullptr ? 0 : socket->port;
+  }
   void at(uint64_t ns, std::function<void()> what);
   void after(uint64_t ns, std::function<void()> what);
 
@@ -86,6 +92,10 @@ public:
   // What is open and allocated now.
   size_t open_files() const;
   std::string describe_files() const;
+  size_t socket_files() const
+  {
+    return nodes_.size();
+  }
   size_t blocks() const
   {
     return blocks_.size();
@@ -129,8 +139,11 @@ private:
   // The calls, as in core/base/sys.h.
   int resolve(const char *host, uint16_t port, struct weir__address *out, size_t max);
   int socket(int domain, int type);
-  int bind(int fd, const struct sockaddr *address);
+  int getsockopt(int fd, int name, int *value);
+  int bind(int fd, const struct sockaddr *address, socklen_t len);
+  int bind_name(listener_file *listener, const std::string &name);
   int listen(int fd, int backlog);
+  int connect(int fd, const struct sockaddr *address, socklen_t len);
   int getsockname(int fd, struct weir__address *out);
   int getpeername(int fd, struct weir__address *out);
   int accept4(int fd, int flags);
@@ -139,6 +152,11 @@ private:
   int shutdown(int fd, int how);
   int close(int fd);
   int open_reserve();
+  int duplicate(int fd);
+  int adopt(int fd);
+  int lstat(const char *path, struct stat *out);
+  int chmod(const char *path, mode_t mode);
+  int unlink(const char *path);
   int epoll_create();
   int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
   int epoll_wait(int epfd, struct epoll_event *events, int max, int64_t timeout_ns);
@@ -157,6 +175,7 @@ private:
   file *find(int fd);
   template <class kind> kind *get(int fd, const char *call);
   int install(std::shared_ptr<file> f);
+  std::shared_ptr<tcp_socket> dial(const std::function<bool(const listener_file &)> &wanted);
   int accept_fault();
   bool run_next(uint64_t until);
   int settle(epoll_file *epoll, struct epoll_event *events, int max, uint64_t until);
@@ -171,6 +190,14 @@ private:
   size_t heap_bytes_ = 0;
   uint64_t idle_waits_ = 0, progressed_ = 0;
   uint16_t next_port_ = 20000;
+
+  // The files of unix sockets, by path.
+  struct node {
+    ino_t inode;
+    mode_t mode;
+  };
+  std::map<std::string, node> nodes_;
+  ino_t next_inode_ = 1;
 
   struct line {
     uint64_t at;

@@ -1,6 +1,7 @@
 // The fake kernel against the real one: the same scenario on both gives the same log. What the
 // simulation proves of the server is worth no more than this.
 #include "fake_kernel.hpp"
+#include "fake_names.hpp"
 
 #include <arpa/inet.h>
 #include <cerrno>
@@ -124,6 +125,48 @@ public:
       n = send_quietly(at, 4096);
     while (n > 0);
     log("filled " + result(n));
+  }
+  // Unix sockets of a name, one after the other: bound, found, replaced.
+  void local(const std::string &name)
+  {
+    struct weir__address address;
+    sim::fill(&address, name);
+    auto *where = reinterpret_cast<sockaddr *>(&address.storage);
+    auto make = [&] {
+      return sys_->socket(sys_, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    };
+    auto dial = [&] {
+      int fd = make();
+      log("connect " + result(sys_->connect(sys_, fd, where, address.len)));
+      sys_->close(sys_, fd);
+    };
+    auto look = [&] {
+      struct stat file = {};
+      int error = sys_->lstat(sys_, name.c_str(), &file);
+      log("lstat " + result(error) + (S_ISSOCK(file.st_mode) ? " socket " : " ") +
+          std::to_string(file.st_mode & 07777));
+    };
+    mode_t before = umask(022);
+    int first = make(), second = make();
+    dial(), look();
+    log("bind " + result(sys_->bind(sys_, first, where, address.len)));
+    log("bind " + result(sys_->bind(sys_, second, where, address.len)));
+    dial(), look();
+    log("chmod " + result(sys_->chmod(sys_, name.c_str(), 0600)));
+    log("listen " + result(sys_->listen(sys_, first, 1)));
+    struct weir__address got;
+    log("getsockname " + result(sys_->getsockname(sys_, first, &got)));
+    log(sim::name_of(reinterpret_cast<sockaddr *>(&got.storage), got.len));
+    dial(), look();
+    sys_->close(sys_, first);
+    dial(), look();
+    log("unlink " + result(sys_->unlink(sys_, name.c_str())));
+    log("bind " + result(sys_->bind(sys_, second, where, address.len)));
+    look();
+    log("unlink " + result(sys_->unlink(sys_, name.c_str())));
+    look();
+    sys_->close(sys_, second);
+    umask(before);
   }
   void shutdown(size_t at)
   {
@@ -447,6 +490,37 @@ const scenario scenarios[] = {
        r.log(r.fds_[3] == low && r.fds_[4] == next ? "lowest first" : "another order");
        r.fds_.erase(r.fds_.begin(), r.fds_.begin() + 2);
      }},
+    {"a_duplicate_keeps_the_watch",
+     [](rig &r) {
+       int other = r.sys_->duplicate(r.sys_, r.listener_);
+       r.watch(other, EPOLLIN | EPOLLET, 9), r.sys_->close(r.sys_, other);
+       r.connect(), r.wait(), r.accept();
+     }},
+    {"the_watch_of_a_duplicate_can_be_ended",
+     [](rig &r) {
+       int other = r.sys_->duplicate(r.sys_, r.listener_);
+       r.watch(other, EPOLLIN | EPOLLET, 9);
+       r.log(r.result(r.sys_->epoll_ctl(r.sys_, r.epfd_, EPOLL_CTL_DEL, other, nullptr)));
+       r.sys_->close(r.sys_, other), r.connect(), r.wait(), r.accept();
+     }},
+    {"what_waits_is_told_to_a_new_watch",
+     [](rig &r) {
+       r.watch(r.listener_, EPOLLIN | EPOLLET, 9), r.connect(), r.wait();
+       r.sys_->epoll_ctl(r.sys_, r.epfd_, EPOLL_CTL_DEL, r.listener_, nullptr);
+       r.watch(r.listener_, EPOLLIN | EPOLLET, 8), r.wait(), r.accept();
+     }},
+    {"sockets_tell_whether_they_listen",
+     [](rig &r) {
+       int value = -1;
+       r.log(r.result(r.sys_->getsockopt(r.sys_, r.listener_, SOL_SOCKET, SO_ACCEPTCONN, &value)));
+       r.log(r.result(value));
+       r.sys_->getsockopt(r.sys_, r.listener_, SOL_SOCKET, SO_TYPE, &value);
+       r.log(value == SOCK_STREAM ? "stream" : "no stream");
+     }},
+    {"unix_sockets_at_a_path",
+     [](rig &r) { r.local("/tmp/weir-sim-" + std::to_string(getpid())); }},
+    {"unix_sockets_without_a_file",
+     [](rig &r) { r.local("@weir-sim-" + std::to_string(getpid())); }},
     {"wrong_descriptors",
      [](rig &r) { r.open(), r.close(0), r.recv(0, 1), r.send(0, 1), r.close(0); }},
 };

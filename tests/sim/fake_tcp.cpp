@@ -19,8 +19,9 @@ constexpr uint32_t READING = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLP
 constexpr uint32_t ENDING = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
 } // namespace
 
-tcp_socket::tcp_socket(kernel &k, uint16_t client_port)
-    : file(k, KIND), port(client_port), rcvbuf(k.rcvbuf), sndbuf(k.sndbuf)
+tcp_socket::tcp_socket(kernel &k, uint16_t client_port, bool is_local)
+    : file(k, KIND), port(client_port), local(is_local), rcvbuf(k.rcvbuf), sndbuf(k.sndbuf),
+      exhaust_(is_local)
 {
 }
 

@@ -94,6 +94,63 @@ TEST(listener_open, takes_ipv4_on_the_wildcard_of_ipv6)
   close(fd);
 }
 
+class adopted : public testing::Test
+{
+protected:
+  weir__address address{};
+
+  int adopt(int fd)
+  {
+    return weir__listener_adopt(&weir__sys_linux, fd, &address);
+  }
+};
+
+TEST_F(adopted, is_made_as_if_it_had_been_opened)
+{
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  weir__address where = loopback();
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr *>(&where.storage), where.len), 0);
+  EXPECT_EQ(adopt(fd), -ENOTSOCK) << "it does not listen";
+  ASSERT_EQ(listen(fd, 1), 0);
+  ASSERT_EQ(adopt(fd), 0);
+  EXPECT_EQ(ntohs(reinterpret_cast<sockaddr_in *>(&address.storage)->sin_port), port_of(fd));
+  EXPECT_TRUE(fcntl(fd, F_GETFL) & O_NONBLOCK);
+  EXPECT_TRUE(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+  EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+  EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT), WEIR__NOTSENT_LOWAT);
+  close(fd);
+}
+
+TEST_F(adopted, may_be_a_unix_socket)
+{
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  sa_family_t family = AF_UNIX; // the kernel gives it a name
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr *>(&family), sizeof family), 0);
+  ASSERT_EQ(listen(fd, 1), 0);
+  ASSERT_EQ(adopt(fd), 0);
+  EXPECT_EQ(address.storage.ss_family, AF_UNIX);
+  EXPECT_TRUE(fcntl(fd, F_GETFL) & O_NONBLOCK);
+  close(fd);
+}
+
+TEST_F(adopted, is_no_file_and_no_datagram_socket)
+{
+  int file = open("/dev/null", O_RDONLY);
+  EXPECT_EQ(adopt(file), -ENOTSOCK);
+  close(file);
+  EXPECT_EQ(adopt(file), -EBADF);
+  int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
+  EXPECT_EQ(adopt(datagrams), -ENOTSOCK);
+  EXPECT_FALSE(fcntl(datagrams, F_GETFL) & O_NONBLOCK) << "it is as it was";
+  close(datagrams);
+  int packets = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+  sa_family_t family = AF_UNIX;
+  ASSERT_EQ(bind(packets, reinterpret_cast<sockaddr *>(&family), sizeof family), 0);
+  ASSERT_EQ(listen(packets, 1), 0);
+  EXPECT_EQ(adopt(packets), -EINVAL);
+  close(packets);
+}
+
 class listener_open_fixture : public loop_fixture
 {
 };
@@ -124,6 +181,7 @@ TEST_F(listener_open_fixture, closes_the_socket_when_the_kernel_refuses)
 class listener : public loop_fixture
 {
 protected:
+  int fd;
   struct acceptor {
     weir__listener listener{};
     std::function<void(int)> fn;
@@ -132,9 +190,8 @@ protected:
   std::vector<int> accepted, clients;
   uint16_t port = 0;
 
-  listener()
+  listener() : fd(open_listener(loopback()))
   {
-    int fd = open_listener(loopback());
     port = port_of(fd);
     a.fn = [this](int connection) { accepted.push_back(connection); };
     a.listener.accepted = [](weir__listener *l, int connection) {
@@ -305,6 +362,89 @@ TEST_F(listener, that_cannot_start_leaves_the_descriptor_to_the_caller)
   EXPECT_EQ(open_descriptors(), before);
   EXPECT_EQ(fake.live, held);
   EXPECT_EQ(close(fd), 0);
+}
+
+// A socket that two loops watch, by a duplicate of the descriptor each.
+class shared_listener : public listener
+{
+protected:
+  weir_loop *other_loop = nullptr;
+  acceptor other;
+
+  shared_listener()
+  {
+    weir__listener_stop(&a.listener);
+    fd = open_listener(loopback());
+    port = port_of(fd);
+    int duplicate = fake.sys.duplicate(&fake.sys, fd);
+    EXPECT_TRUE(fcntl(duplicate, F_GETFD) & FD_CLOEXEC);
+    a.listener.shared = true;
+    other.listener = a.listener;
+    other.fn = [this](int connection) { accepted.push_back(connection); };
+    EXPECT_EQ(weir__loop_new(&other_loop, &fake.sys), 0);
+    EXPECT_EQ(weir__listener_start(&a.listener, loop, fd), 0);
+    EXPECT_EQ(weir__listener_start(&other.listener, other_loop, duplicate), 0);
+  }
+  ~shared_listener() override
+  {
+    weir__listener_stop(&other.listener);
+    weir_loop_free(other_loop);
+  }
+
+  size_t turn(weir_loop *of)
+  {
+    size_t before = accepted.size();
+    EXPECT_GE(weir_loop_step(of, 0), 0);
+    return accepted.size() - before;
+  }
+};
+
+TEST_F(shared_listener, takes_a_few_at_a_time)
+{
+  dial(3 * WEIR__ACCEPT_SHARED + 1);
+  EXPECT_EQ(turn(loop), size_t{WEIR__ACCEPT_SHARED});
+  EXPECT_FALSE(weir__loop_has_work(loop)) << "the rest is an event again";
+  EXPECT_EQ(turn(other_loop), size_t{WEIR__ACCEPT_SHARED});
+  EXPECT_EQ(turn(loop), size_t{WEIR__ACCEPT_SHARED});
+  EXPECT_EQ(turn(loop), 1u);
+  EXPECT_EQ(turn(loop), 0u);
+  EXPECT_EQ(turn(other_loop), 0u);
+  dial(1);
+  EXPECT_EQ(turn(other_loop), 1u) << "it is still told of new ones";
+  dial(1);
+  EXPECT_EQ(turn(loop), 1u);
+}
+
+TEST_F(shared_listener, leaves_nothing_in_the_epoll_of_a_loop_that_stops_it)
+{
+  weir__listener_stop(&other.listener);
+  dial(1);
+  epoll_event event;
+  EXPECT_EQ(epoll_wait(other_loop->epfd, &event, 1, 0), 0);
+  EXPECT_EQ(turn(loop), 1u);
+}
+
+TEST_F(shared_listener, that_cannot_be_watched_again_tries_later)
+{
+  uint64_t start = stop_clock();
+  weir__listener_stop(&other.listener);
+  static auto real_ctl = fake.sys.epoll_ctl;
+  fake.sys.epoll_ctl = [](const weir__sys *sys, int epfd, int op, int fd, epoll_event *event) {
+    return op == EPOLL_CTL_ADD ? -ENOMEM : real_ctl(sys, epfd, op, fd, event);
+  };
+  dial(1);
+  EXPECT_EQ(turn(loop), 1u);
+  EXPECT_EQ(a.listener.paused, 1u);
+  fake.clock_ns = start += WEIR__ACCEPT_PAUSE_MS * MS;
+  EXPECT_EQ(turn(loop), 0u) << "none waits";
+  EXPECT_EQ(a.listener.paused, 2u) << "but nothing tells of the next";
+  dial(1);
+  fake.sys.epoll_ctl = real_ctl;
+  fake.clock_ns = start += WEIR__ACCEPT_PAUSE_MS * MS;
+  EXPECT_EQ(turn(loop), 1u);
+  dial(1);
+  EXPECT_EQ(turn(loop), 1u);
+  EXPECT_EQ(a.listener.paused, 2u);
 }
 
 } // namespace
