@@ -175,7 +175,7 @@ static inline bool weir__conn_is_live(const struct weir_conn *c)
 /* conn_open.c: a connection was accepted; and sets one up on its descriptor, in memory of the
  * shard's. Returns 0 or -errno of weir__loop_watch. */
 void weir__conn_accepted(struct weir__listener *listener, int fd);
-int weir__conn_begin(struct weir_conn *c, struct weir__shard *shard,
+int weir__conn_begin(struct weir_conn *c, struct weir__listener *listener,
                      const struct weir__source_ops *ops, const struct weir__stream_ops *stream_ops,
                      int fd);
 

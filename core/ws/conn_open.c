@@ -99,24 +99,27 @@ int weir__conn_place(struct weir_conn *c, struct weir__shard *shard,
   return 0;
 }
 
-int weir__conn_begin(struct weir_conn *c, struct weir__shard *shard,
+int weir__conn_begin(struct weir_conn *c, struct weir__listener *listener,
                      const struct weir__source_ops *ops, const struct weir__stream_ops *stream_ops,
                      int fd)
 {
+  struct weir__shard *shard = listener->arg;
   int error = weir__conn_place(c, shard, ops, stream_ops, fd);
-  if (error == 0)
-    weir__count(&shard->counters.accepted, 1);
-  return error;
+  if (error != 0)
+    return error;
+  c->listener = weir__shard_listener(shard, listener);
+  if (weir__endpoint_is_unix(weir__conn_endpoint(c)))
+    c->stream.source.exhaust = 1; /* passed descriptors shorten a read, and no edge follows */
+  weir__count(&shard->counters.accepted, 1);
+  return 0;
 }
 
 void weir__conn_accepted(struct weir__listener *listener, int fd)
 {
   struct weir__shard *shard = listener->arg;
   struct weir_conn *c = weir__slab_get(&shard->conns);
-  if (c != NULL && weir__conn_begin(c, shard, &weir__conn_ops, &weir__stream_tcp, fd) == 0) {
-    c->listener = weir__shard_listener(shard, listener);
+  if (c != NULL && weir__conn_begin(c, listener, &weir__conn_ops, &weir__stream_tcp, fd) == 0)
     return;
-  }
   if (c != NULL)
     weir__slab_put(&shard->conns, c);
   weir__shard_turn_away(shard, fd);

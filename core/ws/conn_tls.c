@@ -40,7 +40,7 @@ const struct weir__source_ops weir__conn_tls_ops = {tls_ready, weir__conn_work, 
 /* A connection in a block of the slab's; false: fd still is the caller's. */
 static bool begin(struct weir__listener *listener, struct weir_conn *c, int fd)
 {
-  struct weir__shard *shard = listener->arg;
+  const struct weir__shard *shard = listener->arg;
   uint16_t index = weir__shard_listener(shard, listener);
   struct weir__tls_context *context = weir__tls_take(shard->server->endpoints[index].tls);
   int error = weir__tls_init(&c->stream, shard->loop, context);
@@ -48,8 +48,7 @@ static bool begin(struct weir__listener *listener, struct weir_conn *c, int fd)
     weir__tls_context_unref(context);
     return false;
   }
-  error = weir__conn_begin(c, shard, &weir__conn_tls_ops, &weir__stream_tls, fd);
-  c->listener = index;
+  error = weir__conn_begin(c, listener, &weir__conn_tls_ops, &weir__stream_tls, fd);
   if (error != 0)
     weir__tls_fini(&c->stream);
   return error == 0;

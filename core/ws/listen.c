@@ -1,5 +1,6 @@
 /* What a server listens on: endpoints, opened as the options say, with their names and TLS; and for
- * each further loop sockets on the same addresses. */
+ * each further loop sockets on the same addresses, or, of unix and inherited sockets, which cannot
+ * be joined, duplicates. */
 #include "io/tls_context.h"
 #include "ws/server.h"
 
@@ -17,11 +18,14 @@ static void set_port(struct weir__address *address, uint16_t port)
     ((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
 }
 
+/* 0 where there is none. */
 static uint16_t get_port(const struct weir__address *address)
 {
   if (address->storage.ss_family == AF_INET6)
     return ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port);
-  return ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
+  if (address->storage.ss_family == AF_INET)
+    return ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
+  return 0;
 }
 
 /* ---- names */
@@ -75,11 +79,23 @@ static struct weir__endpoint *add_endpoint(struct weir_server *server, int fd,
   return endpoint;
 }
 
+static void unlink_file(const struct weir_server *server, struct weir__endpoint *endpoint)
+{
+  weir__unix_unlink(server->sys, &endpoint->address, &endpoint->file);
+}
+
+void weir__server_unlink_files(struct weir_server *server)
+{
+  for (size_t i = 0; i < server->endpoint_count; i++)
+    unlink_file(server, &server->endpoints[i]);
+}
+
 /* Takes back the endpoints from a place on. */
 static void drop_endpoints(struct weir_server *server, size_t from)
 {
   while (server->endpoint_count > from) {
     struct weir__endpoint *endpoint = &server->endpoints[--server->endpoint_count];
+    unlink_file(server, endpoint);
     if (!endpoint->taken)
       server->sys->close(server->sys, endpoint->fd);
     weir_tls_free(endpoint->tls);
@@ -141,7 +157,55 @@ static int open_host(struct weir_server *server, const char *host, uint16_t port
   return error;
 }
 
+static int open_path(struct weir_server *server, const char *path, mode_t mode)
+{
+  struct weir__address address;
+  struct weir__socket_file file;
+  if (server->endpoint_count == WEIR__ENDPOINTS_MAX)
+    return -ENOSPC;
+  int error = weir__unix_address(&address, path);
+  if (error != 0)
+    return error;
+  int fd = weir__unix_open(server->sys, &address, (int)server->options.backlog, mode, &file);
+  if (fd < 0)
+    return fd;
+  struct weir__endpoint *endpoint = add_endpoint(server, fd, &address);
+  endpoint->file = file;
+  endpoint->shared = server->options.loops > 1;
+  return 0;
+}
+
+/* Others may have descriptors of it in other processes. */
+static int open_inherited(struct weir_server *server, int fd)
+{
+  struct weir__address address;
+  if (server->endpoint_count == WEIR__ENDPOINTS_MAX)
+    return -ENOSPC;
+  int error = weir__listener_adopt(server->sys, fd, &address);
+  if (error == 0)
+    add_endpoint(server, fd, &address)->shared = true;
+  return error;
+}
+
+static int open_as_told(struct weir_server *server, const struct weir_listen_options *options)
+{
+  if (options->fd > 0)
+    return open_inherited(server, options->fd);
+  if (options->path != NULL)
+    return open_path(server, options->path, (mode_t)options->mode);
+  return open_host(server, options->host, (uint16_t)options->port);
+}
+
 /* ---- the public functions */
+
+/* One of a host or port, a path, a descriptor; permissions of a file alone. */
+static bool is_valid(const struct weir_listen_options *options)
+{
+  bool host = options->host != NULL || options->port != 0, path = options->path != NULL;
+  bool file = path && options->path[0] != '@';
+  return options->port <= UINT16_MAX && options->mode <= 07777 && (file || options->mode == 0) &&
+         options->fd >= 0 && host + path + (options->fd > 0) <= 1;
+}
 
 static int take_options(struct weir_listen_options *out, const struct weir_listen_options *in)
 {
@@ -149,7 +213,7 @@ static int take_options(struct weir_listen_options *out, const struct weir_liste
   if (in == NULL || in->size < sizeof in->size || in->size > sizeof *in)
     return -EINVAL;
   memcpy(out, in, in->size);
-  return out->port <= UINT16_MAX ? 0 : -EINVAL;
+  return is_valid(out) ? 0 : -EINVAL;
 }
 
 int weir_server_listen_on(struct weir_server *server, const struct weir_listen_options *options)
@@ -162,7 +226,7 @@ int weir_server_listen_on(struct weir_server *server, const struct weir_listen_o
   if (server->shards != NULL)
     return -EBUSY;
   int name = weir__server_name(server, given.name);
-  error = name < 0 ? name : open_host(server, given.host, (uint16_t)given.port);
+  error = name < 0 ? name : open_as_told(server, &given);
   if (error != 0) {
     drop_endpoints(server, before);
     return error;
@@ -189,20 +253,26 @@ int weir_server_listen_tls(struct weir_server *server, struct weir_tls *tls, con
   return tls == NULL ? -EINVAL : weir_server_listen_on(server, &options);
 }
 
+/* The first port of all endpoints, or of those of a name. */
+static uint16_t first_port(const struct weir_server *server, bool all, int name)
+{
+  uint16_t port = 0;
+  for (size_t i = 0; port == 0 && i < server->endpoint_count; i++) {
+    if (all || server->endpoints[i].name == name)
+      port = get_port(&server->endpoints[i].address);
+  }
+  return port;
+}
+
 uint16_t weir_server_port(const struct weir_server *server)
 {
-  return server->endpoint_count == 0 ? 0 : get_port(&server->endpoints[0].address);
+  return first_port(server, true, 0);
 }
 
 uint16_t weir_server_port_of(const struct weir_server *server, const char *name)
 {
-  int wanted = name == NULL ? 0 : find_name(server, name);
-  for (size_t i = 0; i < server->endpoint_count; i++) {
-    const struct weir__endpoint *endpoint = &server->endpoints[i];
-    if (endpoint->name == wanted && (wanted > 0 || name == NULL))
-      return get_port(&endpoint->address);
-  }
-  return 0;
+  int number = name == NULL ? 0 : find_name(server, name);
+  return name != NULL && number == 0 ? 0 : first_port(server, false, number);
 }
 
 /* ---- the sockets of each loop */
@@ -215,9 +285,11 @@ static void close_all(const struct weir_server *server, const int *fds, size_t c
   }
 }
 
-/* A further socket of an endpoint. */
+/* A further descriptor for an endpoint. */
 static int join(const struct weir_server *server, const struct weir__endpoint *endpoint)
 {
+  if (endpoint->shared)
+    return server->sys->duplicate(server->sys, endpoint->fd);
   return weir__listener_open(server->sys, &endpoint->address, (int)server->options.backlog, true,
                              true);
 }

@@ -90,6 +90,8 @@ static void peer_from(struct weir_peer *peer, const struct sockaddr_storage *sto
       inet_ntop(AF_INET, bytes + sizeof mapped, peer->address, sizeof peer->address);
     else
       inet_ntop(AF_INET6, bytes, peer->address, sizeof peer->address);
+  } else if (storage->ss_family == AF_UNIX) {
+    memcpy(peer->address, "unix", sizeof "unix");
   }
 }
 

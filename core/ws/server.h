@@ -9,6 +9,7 @@
 
 #include "base/slab.h"
 #include "io/listener.h"
+#include "io/unix_socket.h"
 #include "wire/http.h"
 #include "wire/parser.h"
 #include "ws/deflate.h"
@@ -67,9 +68,16 @@ struct weir__endpoint {
   int fd;        /* the first loop's */
   bool taken;    /* that loop's shard closes it */
   uint16_t name; /* weir__server_name */
+  bool shared;   /* each loop has a duplicate of the descriptor, not a socket of its own */
   struct weir__address address;
-  struct weir_tls *tls; /* with a reference; NULL: plain */
+  struct weir__socket_file file; /* of a unix socket, to be removed */
+  struct weir_tls *tls;          /* with a reference; NULL: plain */
 };
+
+static inline bool weir__endpoint_is_unix(const struct weir__endpoint *endpoint)
+{
+  return endpoint->address.storage.ss_family == AF_UNIX;
+}
 
 /* A server's part on one loop. */
 struct weir__shard {
@@ -149,6 +157,9 @@ int weir__server_name(struct weir_server *server, const char *name);
  * its shard took being -1: settles what becomes of the rest. */
 int weir__server_sockets(struct weir_server *server, uint32_t index, int *fds);
 void weir__server_settle_sockets(struct weir_server *server, uint32_t index, const int *fds);
+
+/* Removes the files of unix sockets: before the sockets are closed. */
+void weir__server_unlink_files(struct weir_server *server);
 
 /* Frees the endpoints and the names. */
 void weir__server_free_endpoints(struct weir_server *server);

@@ -19,6 +19,7 @@ static int start_listeners(struct weir__shard *shard, int *fds)
   const struct weir_server *server = shard->server;
   for (size_t i = 0; i < server->endpoint_count; i++) {
     struct weir__listener *listener = &shard->listeners[i];
+    listener->shared = server->endpoints[i].shared;
     bool plain = server->endpoints[i].tls == NULL;
     listener->accepted = plain ? weir__conn_accepted : weir__conn_accepted_tls;
     listener->arg = shard;
@@ -95,6 +96,8 @@ void weir__shard_stop(struct weir__shard *shard, int code)
   if (shard->stopped)
     return;
   shard->stopped = true;
+  if (shard->index == 0)
+    weir__server_unlink_files(shard->server);
   stop_listeners(shard);
   stop_connections(shard, code);
 }

@@ -2,6 +2,8 @@
 // it sends, it enters into the model first, so that the clients know what they are to get.
 #include "world.hpp"
 
+#include "ws/conn.h"
+
 #include <cerrno>
 
 namespace sim
@@ -391,18 +393,30 @@ struct app {
       s.home->fail(std::string("the connection has ") + info.version);
   }
 
+  // The client's port, by which it is known.
+  static uint16_t port_of(world &w, const struct weir_conn *conn)
+  {
+    struct weir_peer where;
+    if (weir_conn_peer(conn, &where) != 0)
+      w.fail("weir_conn_peer failed");
+    if (!w.options.local)
+      return where.port;
+    if (where.port != 0 || std::string_view(where.address) != "unix")
+      w.fail(std::string("a unix socket's peer is ") + where.address);
+    return w.k.port_behind(conn->stream.source.fd);
+  }
+
   static void on_open(struct weir_conn *conn, void *arg)
   {
     world &w = *static_cast<world *>(arg);
-    struct weir_peer where;
-    weir_conn_peer(conn, &where);
+    uint16_t port = port_of(w, conn);
     session &s = w.sessions.emplace_back();
     s.home = &w;
     s.conn = conn;
     s.id = weir_conn_id_of(conn);
     s.open = true;
     for (client &c : w.clients)
-      if (c.port == where.port)
+      if (c.port == port)
         s.peer = &c;
     weir_conn_set_user(conn, &s);
     if (s.peer == nullptr || weir_timer_new(&s.timer, w.loop, on_timer, &s) != 0) {

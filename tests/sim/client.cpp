@@ -37,8 +37,8 @@ std::string encode_frame(bool fin, int opcode, uint32_t key, std::string_view pa
   return frame;
 }
 
-client::client(kernel &k, unsigned its_number, uint16_t server_port, client_manners how)
-    : number(its_number), manners(how), kernel_(k), server_port_(server_port), whims_(how.whims)
+client::client(kernel &k, unsigned its_number, client_manners how)
+    : number(its_number), manners(how), kernel_(k), whims_(how.whims)
 {
 }
 
@@ -46,7 +46,7 @@ void client::connect(const std::string &path)
 {
   path_ = path;
   ++attempts;
-  socket = kernel_.connect(server_port_);
+  socket = manners.local ? kernel_.connect(std::string(SOCKET_PATH)) : kernel_.connect(SERVER_PORT);
   if (socket == nullptr)
     return again();
   port = socket->port;

@@ -18,6 +18,10 @@ struct message {
 
 constexpr int AS_IT_IS = 0x10, RSV1 = 0x40; // beside an opcode
 
+// Where the server listens.
+constexpr uint16_t SERVER_PORT = 8080;
+constexpr const char *SOCKET_PATH = "/run/weir.sock";
+
 // How the network and the client behave.
 struct client_manners {
   size_t max_packet = 4096;      // bytes that arrive at once, at most
@@ -30,6 +34,7 @@ struct client_manners {
   bool tries_again = true;      // connects again when it was dropped before a handshake
   offer asked = {};             // permessage-deflate
   veil_manners veil = {};       // TLS
+  bool local = false;           // connects to the unix socket
   wish offered = {};            // by the route
   uint64_t whims = 1;           // the seed of how it compresses and encrypts
 };
@@ -37,7 +42,7 @@ struct client_manners {
 class client
 {
 public:
-  client(kernel &k, unsigned number, uint16_t server_port, client_manners how);
+  client(kernel &k, unsigned number, client_manners how);
 
   // Connects and asks for an upgrade on the path; with an empty path it only connects.
   void connect(const std::string &path);
@@ -127,7 +132,6 @@ private:
   void wrong(const std::string &what);
 
   kernel &kernel_;
-  const uint16_t server_port_;
   std::string path_;
   std::deque<piece> out_;
   bool delivering_ = false, reading_ = false, stalled_ = false, blocked_ = false;

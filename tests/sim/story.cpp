@@ -385,6 +385,7 @@ void tell(uint64_t seed, const flavour &f, plant bug,
   world_options options = options_of(roll, f);
   compress(more, f, options);
   options.secure = f.secure;
+  options.local = f.local;
   options.faults.slow_clock = f.secure && f.faults ? rate(more, 300) : 0;
   world w(seed, options);
   present = &w;

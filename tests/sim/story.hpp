@@ -16,6 +16,7 @@ struct flavour {
   bool deflates = false;  // routes compress, and most clients offer it
   bool secure = false;    // TLS
   bool drips = false;     // the kernel gives and takes a byte a call
+  bool local = false;     // by a unix socket, whose short reads say nothing
 };
 
 // Tells the story of a seed from beginning to end; what went wrong is in the world that is handed

@@ -28,6 +28,8 @@ const sim::flavour flavours[] = {
      .breaks = true,
      .overflows = true,
      .secure = true},
+    {.name = "local", .faults = true, .breaks = true, .local = true},
+    {.name = "local_secure", .faults = true, .breaks = true, .secure = true, .local = true},
     {.name = "secure_drip",
      .faults = true,
      .breaks = true,

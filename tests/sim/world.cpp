@@ -54,13 +54,16 @@ int world::serve()
 int world::listen()
 {
   std::string why;
-  if (!options.secure)
-    return weir_server_listen(server, "127.0.0.1", 8080);
-  struct weir_tls *tls = server_tls(&why);
-  if (tls == nullptr)
+  struct weir_listen_options where = {};
+  where.size = sizeof where;
+  where.path = options.local ? SOCKET_PATH : nullptr;
+  where.host = options.local ? nullptr : "127.0.0.1";
+  where.port = options.local ? 0 : SERVER_PORT;
+  where.tls = options.secure ? server_tls(&why) : nullptr;
+  if (options.secure && where.tls == nullptr)
     fail("TLS: " + why);
-  int error = weir_server_listen_tls(server, tls, "127.0.0.1", 8080);
-  weir_tls_free(tls);
+  int error = weir_server_listen_on(server, &where);
+  weir_tls_free(where.tls);
   return error;
 }
 
@@ -89,8 +92,8 @@ wish world::offered() const
 client &world::add_client(client_manners manners)
 {
   manners.offered = offered();
-  client &c =
-      clients.emplace_back(k, static_cast<unsigned>(clients.size()), uint16_t{8080}, manners);
+  manners.local = options.local;
+  client &c = clients.emplace_back(k, static_cast<unsigned>(clients.size()), manners);
   c.older = [this] { return any_session(); };
   c.complain = [this](const std::string &what) { fail(what); };
   c.on_message = [this, &c](const message &m, bool squeezed) { got(c, m, squeezed); };
@@ -340,6 +343,8 @@ void world::tear_down()
       c.socket->on_traffic = nullptr;
   if (k.open_files() != 0)
     fail("descriptors are left open:\n" + k.describe_files());
+  if (k.socket_files() != 0)
+    fail("the unix socket's file is left");
   if (k.blocks() != 0)
     fail(std::to_string(k.blocks()) + " blocks of " + std::to_string(k.heap_bytes()) +
          " bytes are left");

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <utility>
 
@@ -53,6 +54,24 @@ int connect_to(const char *address, uint16_t port, int receive_buffer)
                       : connect(fd, reinterpret_cast<sockaddr *>(&four), sizeof four);
   if (result != 0)
     throw std::runtime_error(std::string("connect: ") + std::strerror(errno));
+  return fd;
+}
+
+int connect_to(const std::string &path)
+{
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  size_t len = offsetof(sockaddr_un, sun_path) + path.size() + 1;
+  if (path.starts_with("@")) {
+    address.sun_path[0] = 0;
+    len--;
+  }
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connect(fd, reinterpret_cast<sockaddr *>(&address), static_cast<socklen_t>(len)) != 0) {
+    close(fd);
+    throw std::runtime_error(std::string("connect: ") + std::strerror(errno));
+  }
   return fd;
 }
 
@@ -118,6 +137,8 @@ peer::peer(uint16_t port, const char *address, int receive_buffer)
 {
 }
 
+peer::peer(const std::string &path) : fd_(connect_to(path)) {}
+
 peer::peer(peer &&other) noexcept
     : fd_(std::exchange(other.fd_, -1)), ended_(other.ended_), reset_(other.reset_),
       stalled_(other.stalled_), finish_(other.finish_), input_(std::move(other.input_)),
@@ -159,6 +180,24 @@ void peer::send_raw(std::string_view bytes)
   encrypt();
   output_ += bytes;
   write_some();
+}
+
+void peer::pass(int fd, std::string_view bytes)
+{
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+  iovec piece = {const_cast<char *>(bytes.data()), bytes.size()};
+  msghdr message = {};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr *head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof fd);
+  std::memcpy(CMSG_DATA(head), &fd, sizeof fd);
+  if (sendmsg(fd_, &message, MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
+    throw std::runtime_error(std::string("sendmsg: ") + std::strerror(errno));
 }
 
 void peer::half_close()

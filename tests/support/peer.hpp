@@ -71,6 +71,7 @@ class peer
 public:
   /* Connects to a port of an address; receive_buffer is SO_RCVBUF, 0 for the system's. */
   explicit peer(uint16_t port, const char *address = "127.0.0.1", int receive_buffer = 0);
+  explicit peer(const std::string &path); /* to a unix socket, or "@name" */
   peer(peer &&other) noexcept;
   peer &operator=(peer &&) = delete;
   ~peer();
@@ -88,7 +89,9 @@ public:
   {
     send(masked(first, payload));
   }
-  void send_raw(std::string_view bytes); /* past TLS */
+  void send_raw(std::string_view bytes);     /* past TLS */
+  void pass(int fd, std::string_view bytes); /* a descriptor along with bytes, to a unix socket, at
+                                                once */
   void half_close(); /* FIN, behind what is queued; nothing may be queued after it. TLS does not
                         say that it ends: that is tls()->shutdown() */
   void reset();      /* RST: the end of this object's use */

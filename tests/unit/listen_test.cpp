@@ -1,4 +1,5 @@
-// What a server listens on: several listeners at once, each with its routes, plain and TLS.
+// What a server listens on: several listeners at once, each with its routes, plain and TLS, on
+// ports, unix sockets and inherited descriptors.
 #include "support/stage.hpp"
 
 #include <gtest/gtest.h>
@@ -9,8 +10,13 @@
 
 #include <arpa/inet.h>
 #include <cerrno>
+#include <fcntl.h>
+#include <map>
+#include <mutex>
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace support;
 
@@ -25,6 +31,29 @@ weir_listen_options loopback(const char *name = nullptr, weir_tls *tls = nullptr
   out.name = name;
   out.tls = tls;
   return out;
+}
+
+weir_listen_options at_path(const std::string &path, weir_tls *tls = nullptr)
+{
+  weir_listen_options out = {};
+  out.size = sizeof out;
+  out.path = path.c_str();
+  out.tls = tls;
+  return out;
+}
+
+weir_listen_options on_descriptor(int fd)
+{
+  weir_listen_options out = {};
+  out.size = sizeof out;
+  out.fd = fd;
+  return out;
+}
+
+bool exists(const std::string &path)
+{
+  struct stat file = {};
+  return lstat(path.c_str(), &file) == 0;
 }
 
 weir_server *new_server(size_t loops = 1)
@@ -64,6 +93,27 @@ TEST_F(listen_on, RefusesWhatMeansNothing)
   where = loopback();
   where.port = 65536;
   EXPECT_EQ(listen(where), -EINVAL);
+  where = at_path("/tmp/weir");
+  where.host = "127.0.0.1";
+  EXPECT_EQ(listen(where), -EINVAL);
+  where.host = nullptr;
+  where.port = 8080;
+  EXPECT_EQ(listen(where), -EINVAL);
+  where.port = 0;
+  where.fd = 3;
+  EXPECT_EQ(listen(where), -EINVAL);
+  where.fd = 0;
+  where.mode = 010000;
+  EXPECT_EQ(listen(where), -EINVAL);
+  where = at_path("@name");
+  where.mode = 0600;
+  EXPECT_EQ(listen(where), -EINVAL) << "it has no file";
+  EXPECT_EQ(listen(at_path("")), -EINVAL);
+  EXPECT_EQ(listen(at_path(std::string(108, 'x'))), -ENAMETOOLONG);
+  EXPECT_EQ(listen(on_descriptor(-1)), -EINVAL);
+  where = on_descriptor(3);
+  where.port = 1;
+  EXPECT_EQ(listen(where), -EINVAL);
   where = loopback();
   where.host = "no such host.invalid";
   EXPECT_EQ(listen(where), -ENOENT);
@@ -91,6 +141,39 @@ TEST_F(listen_on, HasRoomForSixteen)
   for (int i = 0; i < 16; i++)
     ASSERT_EQ(listen(loopback()), 0);
   EXPECT_EQ(listen(loopback()), -ENOSPC);
+  folder files;
+  EXPECT_EQ(listen(at_path(files.path("socket"))), -ENOSPC);
+  EXPECT_FALSE(exists(files.path("socket")));
+  EXPECT_EQ(listen(on_descriptor(server->endpoints[0].fd)), -ENOSPC);
+}
+
+TEST_F(listen_on, GoesAwayWithItsFile)
+{
+  folder files;
+  std::string path = files.path("socket");
+  weir_listen_options where = at_path(path);
+  where.mode = 0600;
+  ASSERT_EQ(listen(where), 0);
+  struct stat file = {};
+  ASSERT_EQ(lstat(path.c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode, mode_t{S_IFSOCK | 0600});
+  EXPECT_EQ(listen(where), -EADDRINUSE);
+  weir_server *other = new_server();
+  EXPECT_EQ(weir_server_listen_on(other, &where), -EADDRINUSE);
+  weir_server_free(other);
+  EXPECT_TRUE(exists(path)) << "it is not the other one's";
+  EXPECT_EQ(weir_server_port(server), 0);
+  weir_server_free(server);
+  server = nullptr;
+  EXPECT_FALSE(exists(path));
+}
+
+TEST_F(listen_on, LeavesWhatItDoesNotTakeToTheCaller)
+{
+  int null = open("/dev/null", O_RDONLY);
+  EXPECT_EQ(listen(on_descriptor(null)), -ENOTSOCK);
+  EXPECT_EQ(close(null), 0);
+  EXPECT_EQ(listen(on_descriptor(null)), -EBADF);
 }
 
 TEST_F(listen_on, RefusesItsOwnPort)
@@ -244,6 +327,21 @@ TEST(listeners, StopWithTheServer)
     EXPECT_THROW(peer client(port), std::runtime_error) << "refused";
 }
 
+/* Waits until each loop has had a turn: those that had something to do are done with it. */
+void settle_loops(weir_server *server)
+{
+  std::atomic<size_t> ran{0};
+  for (size_t i = 0; i < weir_server_loop_count(server); i++) {
+    weir_loop *loop = nullptr;
+    while ((loop = weir_server_loop(server, i)) == nullptr)
+      std::this_thread::yield();
+    auto count = [](void *arg) { ++*static_cast<std::atomic<size_t> *>(arg); };
+    EXPECT_EQ(weir_loop_post(loop, count, &ran), 0);
+  }
+  while (ran < weir_server_loop_count(server))
+    std::this_thread::yield();
+}
+
 TEST(loops, AreToldByTheirIndexWhileTheServerRuns)
 {
   weir_server *server = new_server(3);
@@ -253,20 +351,171 @@ TEST(loops, AreToldByTheirIndexWhileTheServerRuns)
   ASSERT_EQ(weir_server_listen_on(server, &a), 0);
   ASSERT_EQ(weir_server_listen_on(server, &b), 0);
   std::thread runner([&] { EXPECT_EQ(weir_server_run(server), 0); });
-  while (weir_server_loop(server, 0) == nullptr)
-    std::this_thread::yield();
-  std::atomic<size_t> ran{0};
-  for (size_t i = 0; i < 3; i++)
-    EXPECT_EQ(weir_loop_post(
-                  weir_server_loop(server, i),
-                  [](void *arg) { ++*static_cast<std::atomic<size_t> *>(arg); }, &ran),
-              0);
+  settle_loops(server);
   EXPECT_EQ(weir_server_loop(server, 3), nullptr);
-  while (ran < 3)
-    std::this_thread::yield();
   weir_server_stop(server);
   runner.join();
   EXPECT_EQ(weir_server_loop(server, 0), nullptr) << "it runs no more";
+  weir_server_free(server);
+}
+
+/* A server that echoes at a unix socket, in plain or under TLS. */
+class unix_listener : public testing::TestWithParam<bool>
+{
+protected:
+  folder files;
+  stage at;
+  std::string path = files.path("socket");
+  std::vector<std::string> peers;
+
+  unix_listener()
+  {
+    at.on.upgrade = [this](weir_request *request, void *) {
+      weir_peer who = {"?", 1};
+      EXPECT_EQ(weir_request_peer(request, &who), 0);
+      peers.push_back(who.address + std::string(" ") + std::to_string(who.port));
+      return 0;
+    };
+    at.on.message = [](weir_conn *c, const weir_message *m) { weir_conn_send_message(c, m); };
+  }
+  void start(const std::string &where)
+  {
+    path = where;
+    if (GetParam())
+      at.secure();
+    at.listen(at_path(path, at.tls()));
+    at.start();
+  }
+  peer &open()
+  {
+    peer &client = at.connect(peer(path));
+    if (GetParam())
+      client.secure(at.client);
+    client.send(upgrade_request());
+    EXPECT_EQ(at.answer(client, false).status, 101);
+    return client;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(transport, unix_listener, testing::Bool(),
+                         [](const auto &info) { return info.param ? "tls" : "plain"; });
+
+TEST_P(unix_listener, ServesAsAPortDoes)
+{
+  start(path);
+  peer &client = open();
+  for (size_t size : {0, 1, 1000, 100000, 1000000}) {
+    std::string text(size, 'x');
+    client.say(text);
+    EXPECT_EQ(at.next(client).payload, text);
+  }
+  EXPECT_EQ(peers, std::vector<std::string>{"unix 0"});
+  weir_peer who = {"?", 1};
+  EXPECT_EQ(weir_conn_peer(at.last(), &who), 0);
+  EXPECT_STREQ(who.address, "unix");
+  EXPECT_EQ(who.port, 0);
+  client.say(close_payload(1000), fin | closing);
+  EXPECT_EQ(at.next(client).code(), 1000);
+  EXPECT_TRUE(at.ends(client));
+  weir_server_stop(at.server());
+  at.settle();
+  EXPECT_FALSE(exists(path));
+  EXPECT_THROW(peer late(path), std::runtime_error);
+}
+
+TEST_P(unix_listener, NeedsNoFile)
+{
+  start("@weir-test-" + std::to_string(getpid()));
+  peer &client = open();
+  client.say("hello");
+  EXPECT_EQ(at.next(client).payload, "hello");
+}
+
+/* Descriptors that come along are closed, and what comes behind them in the same event is read. */
+TEST_P(unix_listener, TakesNoDescriptors)
+{
+  int pipe[2];
+  ASSERT_EQ(pipe2(pipe, O_CLOEXEC | O_NONBLOCK), 0);
+  start(path);
+  peer &client = at.connect(peer(path));
+  std::string hello = GetParam() ? std::string("\x16\x03\x01", 3) : upgrade_request();
+  client.pass(pipe[1], hello.substr(0, 1));
+  client.pass(pipe[1], hello.substr(1, 1));
+  client.send(hello.substr(2));
+  if (GetParam()) {
+    at.settle();
+    EXPECT_EQ(at.counters().tls_failed, 0u) << "it waits for the rest of the ClientHello";
+  } else {
+    EXPECT_EQ(at.answer(client, false).status, 101);
+    client.pass(pipe[1], masked(fin | text, "a descriptor"));
+    client.send(masked(fin | text, "and more"));
+    EXPECT_EQ(at.next(client).payload, "a descriptor");
+    EXPECT_EQ(at.next(client).payload, "and more");
+  }
+  close(pipe[1]);
+  char byte;
+  EXPECT_EQ(read(pipe[0], &byte, 1), 0) << "the server still has one";
+  close(pipe[0]);
+}
+
+TEST(inherited_listener, ServesOnIt)
+{
+  for (int family : {AF_INET, AF_UNIX}) {
+    folder files;
+    stage at;
+    std::string path = files.path("socket");
+    weir_server *manager = new_server();
+    weir_listen_options where = family == AF_INET ? loopback() : at_path(path);
+    ASSERT_EQ(weir_server_listen_on(manager, &where), 0);
+    int fd = dup(manager->endpoints[0].fd); /* as a service manager keeps its own */
+    at.listen(on_descriptor(fd));
+    at.start();
+    EXPECT_EQ(weir_server_port(at.server()), weir_server_port(manager));
+    for (int i = 0; i < 3; i++) {
+      peer &client = at.connect(family == AF_INET ? peer(at.port()) : peer(path));
+      client.send(upgrade_request());
+      EXPECT_EQ(at.answer(client, false).status, 101);
+    }
+    at.end_server();
+    EXPECT_LT(fcntl(fd, F_GETFD), 0) << "it was the server's";
+    EXPECT_EQ(exists(path), family == AF_UNIX) << "it did not bind the file";
+    EXPECT_NO_THROW(family == AF_INET ? peer(weir_server_port(manager)) : peer(path));
+    weir_server_free(manager);
+  }
+}
+
+/* Sockets that cannot be joined are shared by all loops, and each gets its part. */
+TEST(shared_listener, GivesEachLoopItsPart)
+{
+  constexpr size_t loops = 3, connections = 60;
+  folder files;
+  std::string path = files.path("socket");
+  weir_server *server = new_server(loops);
+  std::mutex lock;
+  std::map<weir_loop *, size_t> opened;
+  hooks on;
+  on.open = [&](weir_conn *c) {
+    std::lock_guard<std::mutex> hold(lock);
+    opened[weir_conn_loop(c)]++;
+  };
+  weir_route route = route_of(on);
+  ASSERT_EQ(weir_server_route(server, "/", &route, &on), 0);
+  weir_listen_options where = at_path(path);
+  ASSERT_EQ(weir_server_listen_on(server, &where), 0);
+  std::thread runner([&] { EXPECT_EQ(weir_server_run(server), 0); });
+  std::vector<peer> clients;
+  for (size_t i = 0; i < connections; i++) {
+    settle_loops(server);
+    peer &client = clients.emplace_back(path);
+    client.send(upgrade_request());
+    EXPECT_TRUE(client.await([&] { return client.take_response(false).has_value(); }));
+  }
+  EXPECT_EQ(opened.size(), loops);
+  for (auto [loop, count] : opened)
+    EXPECT_GE(count, connections / loops / 4) << "a loop got nearly nothing";
+  weir_server_stop(server);
+  runner.join();
+  EXPECT_FALSE(exists(path));
   weir_server_free(server);
 }
 
