@@ -166,9 +166,27 @@ static void check_tls(const struct settings *s)
           s->tls_client_ca != NULL ? "tls-client-ca" : "tls-more");
 }
 
+/* TCP is the default, and goes along with a unix socket where it is asked for. */
+static void settle_listening(struct settings *s, size_t port, const char *mode)
+{
+  bool port_given = port <= UINT16_MAX;
+  s->tcp = port_given || s->host != NULL || (s->unix_path == NULL && !s->inherit);
+  s->port = (uint16_t)(port_given ? port : 8080);
+  if (s->inherit && (s->tcp || s->unix_path != NULL))
+    wrong("listens on nothing else", "inherit");
+  if (mode == NULL)
+    return;
+  char *end;
+  s->unix_mode = strtoul(mode, &end, 8);
+  if (s->unix_path == NULL || mode[0] < '0' || mode[0] > '7' || *end != '\0' ||
+      s->unix_mode > 07777)
+    wrong("an octal number of at most 7777, with --unix", "unix-mode");
+}
+
 void read_arguments(struct settings *s, int argc, char **argv)
 {
-  size_t port = 8080;
+  size_t port = SIZE_MAX;
+  const char *mode = NULL;
   struct weir_route_options *route = &s->route;
   const struct argument arguments[] = {
       {"port", "N", "port, 0 for any free one; default 8080", &port, 65535},
@@ -191,6 +209,7 @@ void read_arguments(struct settings *s, int argc, char **argv)
   };
   const struct flag flags[] = {
       {"quiet", "no lines but the first", &s->quiet, 1},
+      {"inherit", "listen on what a service manager handed over (LISTEN_FDS)", &s->inherit, 1},
       {"deflate", "permessage-deflate without context takeover", &route->compression,
        WEIR_COMPRESSION_SHARED},
       {"deflate-takeover", "with it, where clients allow it", &route->compression,
@@ -199,6 +218,9 @@ void read_arguments(struct settings *s, int argc, char **argv)
   };
   const struct word words[] = {
       {"host", "ADDRESS", "address or name to listen on; default: all", &s->host},
+      {"unix", "PATH", "unix socket, or @NAME; instead of a port unless one is given",
+       &s->unix_path},
+      {"unix-mode", "OCTAL", "permissions of its file; default 0666 less the umask", &mode},
       {"tls-cert", "FILE", "wss with this certificate and its chain, PEM; SIGHUP reads it again",
        &s->tls_cert},
       {"tls-key", "FILE", "its key, PEM", &s->tls_key},
@@ -210,6 +232,6 @@ void read_arguments(struct settings *s, int argc, char **argv)
   s->mode = &modes[0];
   for (int i = 1; i < argc;)
     i += take(s, &table, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
-  s->port = (uint16_t)port;
+  settle_listening(s, port, mode);
   check_tls(s);
 }

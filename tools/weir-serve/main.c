@@ -14,7 +14,7 @@ static void on_signal(int number)
   weir_server_stop(running);
 }
 
-static void check(int error, const char *what)
+void check(int error, const char *what)
 {
   if (error == 0)
     return;
@@ -46,14 +46,6 @@ static void print_counts(const struct weir_server *server, const struct settings
            c.messages_compressed, c.messages_inflated, c.twins_compressed);
 }
 
-static void listen_as_told(struct settings *settings)
-{
-  struct weir_tls *tls = settings->tls_cert != NULL ? certificates_start(settings) : NULL;
-  check(tls != NULL ? weir_server_listen_tls(running, tls, settings->host, settings->port)
-                    : weir_server_listen(running, settings->host, settings->port),
-        "listen");
-}
-
 int main(int argc, char **argv)
 {
   static struct settings settings;
@@ -64,12 +56,9 @@ int main(int argc, char **argv)
     settings.server.log = print_log;
   check(weir_server_new(&running, &settings.server), "options");
   check(settings.mode->add_routes(running, &settings), "routes");
-  listen_as_told(&settings);
+  listen_as_told(running, &settings);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
-  printf("listening on %s://127.0.0.1:%u\n", settings.tls_cert != NULL ? "wss" : "ws",
-         weir_server_port(running));
-  fflush(stdout);
   check(weir_server_run(running), "run");
   print_counts(running, &settings);
   if (settings.tls_cert != NULL)

@@ -2,6 +2,7 @@
 #ifndef WEIR_TOOLS_SERVE_H
 #define WEIR_TOOLS_SERVE_H
 
+#include <stdbool.h>
 #include <weir/weir.h>
 
 /* What the command line says. */
@@ -10,10 +11,14 @@ struct settings {
   struct weir_route_options route;
   const struct mode *mode;
   const char *host;                               /* NULL: all addresses */
+  const char *unix_path;                          /* NULL: none */
   const char *tls_cert, *tls_key, *tls_client_ca; /* files; NULL: plain; clients are not asked */
   struct weir_tls_identity tls_more[16];
   size_t tls_more_count;
   uint16_t port;
+  bool tcp;         /* on host and port */
+  size_t unix_mode; /* 0: the library's default */
+  size_t inherit;   /* on descriptors that a service manager handed over instead */
   size_t quiet;
 };
 
@@ -26,6 +31,12 @@ struct mode {
 
 /* All modes, ended by one without a name. */
 extern const struct mode modes[];
+
+/* Listens as the command line says, and says where. On an error, says so and exits. */
+void listen_as_told(struct weir_server *server, const struct settings *settings);
+
+/* Ends the program with a sentence if error is not 0. */
+void check(int error, const char *what);
 
 /* Reads the certificates, and reads them again at each SIGHUP, on a thread of its own: wrong files
  * are told on standard error and change nothing. Before other threads are started, which must not
