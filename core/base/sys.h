@@ -38,6 +38,7 @@ struct weir__sys {
   int (*getpeername)(const struct weir__sys *sys, int fd, struct weir__address *out);
   int (*accept4)(const struct weir__sys *sys, int fd, int flags);
   ssize_t (*recv)(const struct weir__sys *sys, int fd, void *data, size_t len, int flags);
+  ssize_t (*recvmsg)(const struct weir__sys *sys, int fd, struct msghdr *message, int flags);
   ssize_t (*send)(const struct weir__sys *sys, int fd, const void *data, size_t len, int flags);
   ssize_t (*sendmsg)(const struct weir__sys *sys, int fd, const struct msghdr *message, int flags);
   int (*shutdown)(const struct weir__sys *sys, int fd, int how);

@@ -143,6 +143,12 @@ static ssize_t sys_recv(SYS, int fd, void *data, size_t len, int flags)
   return n < 0 ? -errno : n;
 }
 
+static ssize_t sys_recvmsg(SYS, int fd, struct msghdr *message, int flags)
+{
+  ssize_t n = recvmsg(fd, message, flags);
+  return n < 0 ? -errno : n;
+}
+
 static ssize_t sys_send(SYS, int fd, const void *data, size_t len, int flags)
 {
   ssize_t n = send(fd, data, len, flags);
@@ -356,6 +362,7 @@ const struct weir__sys weir__sys_linux = {
     .getpeername = sys_getpeername,
     .accept4 = sys_accept4,
     .recv = sys_recv,
+    .recvmsg = sys_recvmsg,
     .send = sys_send,
     .sendmsg = sys_sendmsg,
     .shutdown = sys_shutdown,

@@ -52,6 +52,7 @@ struct weir__source {
       writable : 1; /* sticky: a send may take something; cleared by EAGAIN or a short send alone */
   uint32_t hung : 1;    /* both directions ended, or the connection was reset */
   uint32_t ending : 1;  /* the end follows what is sent: TCP may hold the last bytes for its FIN */
+  uint32_t quiet : 1;   /* edges of writing are not asked for yet */
   uint32_t exhaust : 1; /* FIN, error or urgent data were seen, or it is a unix socket: only 0 or
                            EAGAIN ends reading, not a short read */
 };
@@ -128,15 +129,18 @@ struct weir_loop {
 /* weir_loop_new on a seam of one's own. */
 int weir__loop_new(struct weir_loop **loop, const struct weir__sys *sys);
 
-/* Watches a descriptor for all edges (IN, OUT, RDHUP, PRI), or as a listener for IN alone. The
- * source's ops are set by the caller. From here on the loop owns fd. Returns 0, or -errno of
- * epoll_ctl or -ENOMEM: then fd is still the caller's. */
+/* Watches a descriptor for edges: IN, RDHUP, PRI and OUT, or that not yet, or as a listener IN
+ * alone. The source's ops are set by the caller. From here on the loop owns fd. Returns 0, or
+ * -errno of epoll_ctl or -ENOMEM: then fd is still the caller's. */
 int weir__loop_watch(struct weir_loop *loop, struct weir__source *source, int fd, uint32_t events);
 
 /* Watches a source's descriptor anew, with other events or behind all others who watch the same
  * socket; what is ready is reported again. Returns 0 or -errno: then it is not watched until
  * another call succeeds. */
 int weir__loop_rewatch(struct weir_loop *loop, struct weir__source *source, uint32_t events);
+
+/* A send was short on a source that is quiet: asks for edges of writing too. */
+void weir__loop_hear(struct weir_loop *loop, struct weir__source *source);
 
 /* Closes the descriptor and gives the slot back: no event of it reaches the source any more, not
  * even one of the batch in hand. */

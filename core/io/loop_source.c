@@ -5,14 +5,14 @@
 
 #include <errno.h>
 
-static int add_to_epoll(struct weir_loop *loop, int fd, uint32_t slot, uint32_t events)
+static int control(struct weir_loop *loop, int op, int fd, uint32_t slot, uint32_t events)
 {
   const struct weir__sys *sys = loop->mem.sys;
   struct epoll_event event = {
       .events = events | EPOLLET,
       .data.u64 = (uint64_t)weir__slot_at(&loop->slots, slot)->generation << 32 | slot,
   };
-  return sys->epoll_ctl(sys, loop->epfd, EPOLL_CTL_ADD, fd, &event);
+  return sys->epoll_ctl(sys, loop->epfd, op, fd, &event);
 }
 
 int weir__loop_watch(struct weir_loop *loop, struct weir__source *source, int fd, uint32_t events)
@@ -20,11 +20,13 @@ int weir__loop_watch(struct weir_loop *loop, struct weir__source *source, int fd
   uint32_t slot;
   if (weir__slots_find(&loop->slots, &loop->mem, &slot) < 0)
     return -ENOMEM;
-  int error = add_to_epoll(loop, fd, slot, events);
+  int error = control(loop, EPOLL_CTL_ADD, fd, slot, events);
   if (error < 0)
     return error;
   weir__slots_take(&loop->slots, slot, source);
-  *source = (struct weir__source){.ops = source->ops, .fd = fd, .slot = slot, .writable = 1};
+  bool quiet = (events & EPOLLOUT) == 0;
+  *source = (struct weir__source){
+      .ops = source->ops, .fd = fd, .slot = slot, .writable = 1, .quiet = quiet};
   return 0;
 }
 
@@ -32,7 +34,14 @@ int weir__loop_rewatch(struct weir_loop *loop, struct weir__source *source, uint
 {
   const struct weir__sys *sys = loop->mem.sys;
   sys->epoll_ctl(sys, loop->epfd, EPOLL_CTL_DEL, source->fd, NULL);
-  return add_to_epoll(loop, source->fd, source->slot, events);
+  return control(loop, EPOLL_CTL_ADD, source->fd, source->slot, events);
+}
+
+void weir__loop_hear(struct weir_loop *loop, struct weir__source *source)
+{
+  source->quiet = 0;
+  control(loop, EPOLL_CTL_MOD, source->fd, source->slot,
+          EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI);
 }
 
 void weir__loop_close(struct weir_loop *loop, struct weir__source *source)

@@ -1,4 +1,5 @@
-/* TCP as a stream: recv, send and sendmsg, never blocking, never raising SIGPIPE. HOT. */
+/* TCP and unix sockets as streams: recv, send and sendmsg, never blocking, never raising SIGPIPE.
+ * HOT. */
 #include "io/stream.h"
 
 #include <errno.h>
@@ -13,6 +14,23 @@ static ssize_t tcp_recv(struct weir__stream *stream, const struct weir__sys *sys
   while (__builtin_expect(n == -EINTR, 0));
   bool dry = n > 0 ? n < (ssize_t)len && !source->exhaust : n == -EAGAIN;
   if (dry)
+    source->readable = 0;
+  return n;
+}
+
+/* A read that was not cut short by passed descriptors has found all that there was, as TCP's. */
+static ssize_t unix_recv(struct weir__stream *stream, const struct weir__sys *sys, void *data,
+                         size_t len)
+{
+  struct weir__source *source = &stream->source;
+  struct iovec piece = {data, len};
+  struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+  ssize_t n;
+  do
+    n = sys->recvmsg(sys, source->fd, &message, MSG_DONTWAIT);
+  while (__builtin_expect(n == -EINTR, 0));
+  bool cut = source->exhaust || (message.msg_flags & MSG_CTRUNC) != 0;
+  if (n > 0 ? n < (ssize_t)len && !cut : n == -EAGAIN)
     source->readable = 0;
   return n;
 }
@@ -68,6 +86,16 @@ static void tcp_close(struct weir__stream *stream, struct weir_loop *loop)
 const struct weir__stream_ops weir__stream_tcp = {
     .direct = true,
     .recv = tcp_recv,
+    .send = tcp_send,
+    .send_pieces = tcp_send_pieces,
+    .shutdown = tcp_shutdown,
+    .close = tcp_close,
+};
+
+const struct weir__stream_ops weir__stream_unix = {
+    .direct = true,
+    .quiet = true,
+    .recv = unix_recv,
     .send = tcp_send,
     .send_pieces = tcp_send_pieces,
     .shutdown = tcp_shutdown,

@@ -16,6 +16,9 @@ struct weir__stream_ops {
    * belong; else it takes WEIR__RECEIVE_BYTES and no less. */
   bool direct;
 
+  /* Whether the descriptor begins without edges of writing (weir__loop_hear). */
+  bool quiet;
+
   /* Reads up to len bytes. Returns how many, 0 at the end of the stream, -EAGAIN when none are
    * there now (readable is cleared), or another -errno. A short read clears readable unless exhaust
    * is set. */
@@ -53,6 +56,11 @@ static inline size_t weir__stream_committed(const struct weir__stream *stream)
 
 /* TCP. */
 extern const struct weir__stream_ops weir__stream_tcp;
+
+/* A unix socket (unix(7)). Descriptors that a peer passes along are closed by the kernel: they cut
+ * a read short, and no edge tells of what is behind them. Each read of the peer's would be an edge
+ * of writing, a fifth of an echo's cost. */
+extern const struct weir__stream_ops weir__stream_unix;
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 /* From accept to on_open, and the small things that an open connection is asked. */
 #include "ws/extra.h"
 
+#include "io/tls_stream.h"
 #include "ws/fanout.h"
 #include "ws/request.h"
 
@@ -89,8 +90,9 @@ int weir__conn_place(struct weir_conn *c, struct weir__shard *shard,
   c->stream.source.ops = ops;
   c->stream.ops = stream_ops;
   c->shard = shard;
+  uint32_t writing = stream_ops->quiet ? 0 : EPOLLOUT;
   int error = weir__loop_watch(shard->loop, &c->stream.source, fd,
-                               EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
+                               EPOLLIN | EPOLLRDHUP | EPOLLPRI | writing);
   if (error != 0)
     return error;
   c->since_tick = weir__conn_tick(c);
@@ -108,7 +110,7 @@ int weir__conn_begin(struct weir_conn *c, struct weir__listener *listener,
   if (error != 0)
     return error;
   c->listener = weir__shard_listener(shard, listener);
-  if (weir__endpoint_is_unix(weir__conn_endpoint(c)))
+  if (weir__endpoint_is_unix(weir__conn_endpoint(c)) && stream_ops == &weir__stream_tls)
     c->stream.source.exhaust = 1; /* passed descriptors shorten a read, and no edge follows */
   weir__count(&shard->counters.accepted, 1);
   return 0;
@@ -118,7 +120,10 @@ void weir__conn_accepted(struct weir__listener *listener, int fd)
 {
   struct weir__shard *shard = listener->arg;
   struct weir_conn *c = weir__slab_get(&shard->conns);
-  if (c != NULL && weir__conn_begin(c, listener, &weir__conn_ops, &weir__stream_tcp, fd) == 0)
+  uint16_t index = weir__shard_listener(shard, listener);
+  bool local = weir__endpoint_is_unix(&shard->server->endpoints[index]);
+  const struct weir__stream_ops *ops = local ? &weir__stream_unix : &weir__stream_tcp;
+  if (c != NULL && weir__conn_begin(c, listener, &weir__conn_ops, ops, fd) == 0)
     return;
   if (c != NULL)
     weir__slab_put(&shard->conns, c);

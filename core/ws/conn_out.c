@@ -192,6 +192,7 @@ static ssize_t send_pieces(struct weir_conn *c, struct iovec *pieces, int count)
                          : c->stream.ops->send_pieces(&c->stream, sys, pieces, count);
   if (n > 0)
     weir__count(&c->shard->counters.bytes_sent, (uint64_t)n);
+  weir__out_await(c);
   return n;
 }
 

@@ -29,6 +29,13 @@ static inline void weir__out_schedule(struct weir_conn *c)
     weir__loop_later(loop, &c->stream.source);
 }
 
+/* After a send: where it was short, an edge must come once there is room. */
+static inline void weir__out_await(struct weir_conn *c)
+{
+  if (__builtin_expect(!c->stream.source.writable && c->stream.source.quiet, 0))
+    weir__loop_hear(weir__conn_loop(c), &c->stream.source);
+}
+
 /* Sends a whole message with this first byte of its header: its limits have not been looked at, and
  * its payload is what leaves. Returns as weir_conn_send does. */
 int weir__conn_send_encoded(struct weir_conn *c, uint8_t first, const void *data, size_t len);

@@ -16,6 +16,7 @@ struct journey {
   struct weir__shard *to;
   int fd;
   uint16_t listener;
+  const struct weir__stream_ops *stream;
   bool served, secure, exhaust;
   struct weir__tls tls;      /* where it is secure */
   struct weir__extra extra;  /* where the server has it */
@@ -62,6 +63,7 @@ static struct journey *pack(struct weir_conn *c, struct weir__kept *kept)
   j->to = &c->shard->server->shards[kept->request.move_to - 1];
   j->listener = kept->request.listener;
   j->served = c->served;
+  j->stream = c->stream.ops;
   j->secure = is_secure(c);
   j->exhaust = c->stream.source.exhaust;
   j->at = *http;
@@ -115,8 +117,7 @@ static struct weir_conn *take_in(struct journey *j)
   struct weir_conn *c = (struct weir_conn *)(block + (j->secure ? sizeof(struct weir__tls) : 0));
   bool ready = !j->secure || weir__tls_arrive(&c->stream, shard->loop, &j->tls) == 0;
   const struct weir__source_ops *ops = j->secure ? &weir__conn_tls_ops : &weir__conn_ops;
-  const struct weir__stream_ops *stream = j->secure ? &weir__stream_tls : &weir__stream_tcp;
-  if (ready && weir__conn_place(c, shard, ops, stream, j->fd) == 0)
+  if (ready && weir__conn_place(c, shard, ops, j->stream, j->fd) == 0)
     return c;
   if (ready && j->secure)
     weir__tls_leave(&c->stream, &j->tls);

@@ -1,7 +1,7 @@
 /* Replies leave: in one send, or to the outbox when something is in the way (RFC 6455 section 5.4:
  * whole messages, in order). What the block holds are frames that this side encoded, so that they
  * themselves say where each one ends. */
-#include "ws/reply.h"
+#include "ws/conn_out.h"
 
 #include <errno.h>
 
@@ -74,6 +74,7 @@ static __attribute__((noinline)) void sent_in_part(struct weir_conn *c, ssize_t 
   if (n < 0 && n != -EAGAIN) {
     weir__conn_send_failed(c);
   } else {
+    weir__out_await(c);
     c->drain_due = 1;
     move_rest(c, n < 0 ? 0 : (size_t)n);
   }

@@ -40,7 +40,7 @@ int kernel::epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
   file *target = find(fd);
   if (epoll == nullptr || target == nullptr)
     return -EBADF;
-  if (op != EPOLL_CTL_DEL && fails())
+  if (op == EPOLL_CTL_ADD && fails())
     return -ENOMEM;
   return epoll->control(op, fd, target, event);
 }

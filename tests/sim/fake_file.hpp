@@ -144,7 +144,7 @@ public:
 };
 
 // One TCP connection, both ends and the network between, or one between unix sockets, which differs
-// in that a short read says nothing (descriptors that are passed along shorten it). The server's
+// in that descriptors that are passed along cut a read short, which recvmsg tells. The server's
 // end is the file; the client's end are the functions that begin with peer.
 class tcp_socket final : public file, public std::enable_shared_from_this<tcp_socket>
 {
@@ -157,6 +157,10 @@ public:
   void released() override;
   void reported(uint32_t mask) override;
   ssize_t recv(void *data, size_t len);
+  bool was_cut() const // the last recv, by descriptors where it is local
+  {
+    return cut_;
+  }
   ssize_t send(const struct msghdr &message);
   int shutdown(int how);
 
@@ -225,7 +229,7 @@ private:
   bool urgent_ = false;
   size_t urgent_at_ = 0; // offset of the urgent byte in rx_
 
-  bool in_told_ = false, exhaust_ = false, out_told_ = false;
+  bool in_told_ = false, exhaust_ = false, out_told_ = false, cut_ = false;
 };
 
 // socket(2): good for nothing but listening.

@@ -48,6 +48,9 @@ struct seam_functions {
       return of(s).getpeername(fd, out);
     };
     t.accept4 = [](const weir__sys *s, int fd, int flags) { return of(s).accept4(fd, flags); };
+    t.recvmsg = [](const weir__sys *s, int fd, msghdr *message, int flags) {
+      return of(s).recvmsg(fd, message, flags);
+    };
     t.recv = [](const weir__sys *s, int fd, void *data, size_t len, int flags) {
       return of(s).recv(fd, data, len, flags);
     };
@@ -379,6 +382,18 @@ int kernel::accept4(int fd, int flags)
   listener->pending.pop_front();
   progress();
   return got;
+}
+
+// One piece, without room for descriptors: that some came, and cut the read short, is all that is
+// told of them.
+ssize_t kernel::recvmsg(int fd, msghdr *message, int flags)
+{
+  auto *socket = get<tcp_socket>(fd, "recvmsg");
+  if (message->msg_iovlen != 1 || message->msg_control != nullptr)
+    blame("recvmsg(%d): %zu pieces", fd, message->msg_iovlen);
+  ssize_t n = recv(fd, message->msg_iov->iov_base, message->msg_iov->iov_len, flags);
+  message->msg_flags = n > 0 && socket != nullptr && socket->was_cut() ? MSG_CTRUNC : 0;
+  return n;
 }
 
 ssize_t kernel::recv(int fd, void *data, size_t len, int flags)

@@ -148,6 +148,7 @@ private:
   int getpeername(int fd, struct weir__address *out);
   int accept4(int fd, int flags);
   ssize_t recv(int fd, void *data, size_t len, int flags);
+  ssize_t recvmsg(int fd, msghdr *message, int flags);
   ssize_t sendmsg(int fd, const struct msghdr *message, int flags);
   int shutdown(int fd, int how);
   int close(int fd);

@@ -20,8 +20,7 @@ constexpr uint32_t ENDING = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
 } // namespace
 
 tcp_socket::tcp_socket(kernel &k, uint16_t client_port, bool is_local)
-    : file(k, KIND), port(client_port), local(is_local), rcvbuf(k.rcvbuf), sndbuf(k.sndbuf),
-      exhaust_(is_local)
+    : file(k, KIND), port(client_port), local(is_local), rcvbuf(k.rcvbuf), sndbuf(k.sndbuf)
 {
 }
 
@@ -144,11 +143,12 @@ ssize_t tcp_socket::recv(void *data, size_t len)
   bool silent =
       n > 1 && kernel_.bug == plant::silent_short_read && kernel_.planted(plant::silent_short_read);
   bool cut = silent || shorten(kernel_.faults.short_read, n);
+  cut_ = cut;
   if (cut)
     n = shortened(kernel_.roll.chance(500) ? 2 : n);
   rx_.pop(data, n);
   urgent_at_ -= urgent_ ? n : 0;
-  if (n < len && !exhaust_ && !silent) {
+  if (n < len && !exhaust_ && !silent && !(local && cut)) {
     in_told_ = false;
     if (cut)
       owe(DATA_KEY);
