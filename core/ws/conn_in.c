@@ -426,9 +426,8 @@ static inline bool receive(struct weir_conn *c, size_t *bytes, size_t *frames)
 void weir__conn_read(struct weir_conn *c)
 {
   size_t bytes = WEIR__READ_BUDGET, frames = WEIR__FRAME_BUDGET;
-  if (c->paused || c->state == WEIR__CONN_DEAD)
-    return;
-  if (c->state == WEIR__CONN_HTTP && !weir__http_resume(c, &frames))
+  bool open = c->state != WEIR__CONN_HTTP;
+  if (open ? c->paused || c->state == WEIR__CONN_DEAD : !weir__http_resume(c, &frames))
     return;
   if (c->state == WEIR__CONN_OPEN)
     weir__reply_open(c, weir__conn_route(c));
@@ -446,7 +445,7 @@ void weir__conn_read(struct weir_conn *c)
 bool weir__conn_has_input(const struct weir_conn *c)
 {
   bool stashed = c->inbox != NULL && (c->inbox->stash != NULL || c->inbox->rest != NULL);
-  if (c->state == WEIR__CONN_HTTP)
-    stashed = weir__http_has_input(c);
+  if (c->state == WEIR__CONN_HTTP && weir__http_has_input(c))
+    return true;
   return !c->paused && (c->stream.source.readable || stashed);
 }

@@ -136,6 +136,7 @@ void weir__conn_open(struct weir_conn *c)
   c->state = WEIR__CONN_OPEN;
   c->opened = 1;
   c->since_tick = weir__conn_tick(c);
+  c->received_tick = c->since_tick; /* the decision may have taken longer than pings may */
   weir__parser_init(&c->parser, WEIR__RSV2 | WEIR__RSV3 | (c->deflate ? 0 : WEIR__RSV1));
   weir__count(&c->shard->counters.opened, 1);
   weir__conn_arm(c);

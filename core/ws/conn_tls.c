@@ -110,5 +110,7 @@ int weir_conn_tls(const struct weir_conn *c, struct weir_tls_info *out)
 
 int weir_request_tls(const struct weir_request *request, struct weir_tls_info *out)
 {
-  return weir_conn_tls(request->conn, out);
+  if (out == NULL)
+    return -EINVAL;
+  return request->conn == NULL ? -ENOTCONN : weir_conn_tls(request->conn, out);
 }

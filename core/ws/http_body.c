@@ -84,11 +84,13 @@ size_t weir__http_take_body(struct weir_conn *c, const char *data, size_t len)
   return used;
 }
 
+/* A response that has begun says as much. */
 static void say_continue(struct weir_conn *c, const struct weir__kept *kept)
 {
   static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
   const char *reason;
   if (weir__http_expect(kept->request.head, &reason) > 0 &&
+      weir__kept_state(kept) == WEIR__KEPT_OPEN &&
       weir__conn_queue_bytes(c, go_on, sizeof go_on - 1, NULL, 0) != 0)
     weir__http_refuse(c, 503, "out of memory", NULL);
 }
@@ -107,6 +109,21 @@ void weir__http_begin_body(struct weir_conn *c, struct weir__kept *kept)
   weir__conn_arm(c);
   if (kept->request.route->http.on_body != NULL)
     weir__http_ask(c, kept);
-  if (goes_on(c, kept))
+  weir__http_await_body(c, kept);
+}
+
+void weir__http_await_body(struct weir_conn *c, struct weir__kept *kept)
+{
+  const struct weir_slice nothing = {NULL, 0};
+  if (!goes_on(c, kept) || kept->moving)
+    return;
+  if (kept->request.head->has_body) {
     say_continue(c, kept);
+    return;
+  }
+  weir_request_ref(&kept->request); /* the handler may let go of it */
+  hand_on(c, kept, nothing, true);
+  if (goes_on(c, kept))
+    finish(c, kept);
+  weir_request_unref(&kept->request);
 }

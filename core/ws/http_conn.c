@@ -60,6 +60,17 @@ static bool may_serve(const struct weir_conn *c)
          (c->outbox == NULL || c->outbox->queue.bytes < WEIR__HTTP_UNSENT_BYTES);
 }
 
+static size_t unread(const struct weir_conn *c)
+{
+  return c->http == NULL ? 0 : c->http->rest.len - c->http->rest_at;
+}
+
+/* What must wait grows to a bound only. */
+static void hold_back(struct weir_conn *c)
+{
+  c->paused = !may_serve(c) && unread(c) >= WEIR__HTTP_AHEAD_BYTES;
+}
+
 static void refuse_turned(struct weir_conn *c)
 {
   if (c->turned_away == WEIR__TURNED_ADDRESS)
@@ -154,6 +165,7 @@ static size_t take(struct weir_conn *c, const char *data, size_t len, size_t *fr
   size_t done = 0;
   while (done < len && c->state == WEIR__CONN_HTTP && may_serve(c) && *frames > 0) {
     if (c->http != NULL && c->http->phase == WEIR__HTTP_BODY) {
+      --*frames;
       done += weir__http_take_body(c, data + done, len - done);
       continue;
     }
@@ -163,32 +175,39 @@ static size_t take(struct weir_conn *c, const char *data, size_t len, size_t *fr
   return done;
 }
 
+/* Bytes that were served give their room back, before those that follow them are fewer. */
+static void close_up(struct weir__http_conn *http)
+{
+  size_t left = http->rest.len - http->rest_at;
+  if (http->rest_at == 0 || http->rest_at < left)
+    return;
+  memmove(http->rest.data, http->rest.data + http->rest_at, left);
+  http->rest.len = left;
+  http->rest_at = 0;
+}
+
 int weir__http_keep_unread(struct weir_conn *c, const char *data, size_t len)
 {
   static const char slack[WEIR__PARSER_SLACK];
   struct weir__http_conn *http = weir__http_need(c);
   if (http == NULL)
     return -ENOMEM;
+  close_up(http);
   int error = weir__builder_add(&http->rest, weir__http_pool(c), data, len);
   if (error == 0)
     error = weir__builder_add(&http->rest, weir__http_pool(c), slack, sizeof slack);
   if (error != 0)
     return error;
   http->rest.len -= sizeof slack;
-  c->paused = http->rest.len - http->rest_at >= WEIR__HTTP_AHEAD_BYTES;
+  hold_back(c);
   return 0;
-}
-
-static bool has_unread(const struct weir_conn *c)
-{
-  return c->http != NULL && c->http->rest.len > c->http->rest_at;
 }
 
 void weir__http_input(struct weir_conn *c, unsigned char *data, size_t len, size_t *frames)
 {
   if (c->broken)
     return;
-  size_t done = has_unread(c) ? 0 : take(c, (const char *)data, len, frames);
+  size_t done = unread(c) > 0 ? 0 : take(c, (const char *)data, len, frames);
   if (done == len)
     return;
   if (weir__conn_is_live(c))
@@ -200,7 +219,7 @@ void weir__http_input(struct weir_conn *c, unsigned char *data, size_t len, size
 
 bool weir__http_has_input(const struct weir_conn *c)
 {
-  return has_unread(c) && may_serve(c);
+  return c->broken || (unread(c) > 0 && may_serve(c)) || weir__http_is_due(c);
 }
 
 /* Serves what was kept unread. */
@@ -216,6 +235,7 @@ static void serve_unread(struct weir_conn *c, size_t *frames)
     if (http != NULL) {
       http->rest = rest;
       http->rest_at = at;
+      hold_back(c);
       return;
     }
     no_memory(c);
@@ -233,7 +253,7 @@ bool weir__http_resume(struct weir_conn *c, size_t *frames)
   }
   if (c->http != NULL && c->http->request != NULL)
     weir__http_resume_kept(c);
-  if (c->state == WEIR__CONN_HTTP && weir__http_has_input(c))
+  if (c->state == WEIR__CONN_HTTP && unread(c) > 0 && may_serve(c))
     serve_unread(c, frames);
   if (c->state != WEIR__CONN_HTTP)
     return c->state != WEIR__CONN_DEAD;
@@ -245,7 +265,6 @@ void weir__http_next(struct weir_conn *c, bool last)
 {
   if (c->http != NULL)
     c->http->phase = WEIR__HTTP_HEAD;
-  c->paused = 0;
   if (last) {
     weir__http_drop(c);
     weir__conn_linger(c);
@@ -253,19 +272,18 @@ void weir__http_next(struct weir_conn *c, bool last)
   }
   c->served = 1; /* weir__http_flushed arms the deadline */
   c->since_tick = weir__conn_tick(c);
-  if (has_unread(c))
+  hold_back(c);
+  if (unread(c) > 0)
     weir__loop_again(weir__conn_loop(c), &c->stream.source);
 }
 
 void weir__http_flushed(struct weir_conn *c)
 {
-  if (c->http != NULL && c->http->request != NULL) {
+  hold_back(c);
+  if (c->http != NULL && c->http->request != NULL)
     weir__http_note_sent(c);
-    return;
-  }
-  if (may_serve(c))
-    c->paused = 0;
-  weir__conn_arm(c);
+  else
+    weir__conn_arm(c);
 }
 
 /* ---- deadlines */
@@ -275,8 +293,8 @@ static size_t plain_timeout(const struct weir_conn *c, const struct weir__kept *
   const struct weir_http_route *route = &kept->request.route->http;
   if (c->http->phase == WEIR__HTTP_BODY)
     return route->body_timeout_ms;
-  if (weir__kept_state(kept) == WEIR__KEPT_BEGUN && c->outbox == NULL)
-    return WEIR_OFF;
+  if (weir__kept_state(kept) >= WEIR__KEPT_BEGUN && c->outbox == NULL)
+    return WEIR_OFF; /* the application's time */
   return route->response_timeout_ms;
 }
 
@@ -297,7 +315,12 @@ void weir__http_timeout(struct weir_conn *c)
 {
   const struct weir__http_conn *http = c->http;
   bool begun = http != NULL && (http->request != NULL || http->guard.bytes > 0);
-  if (!begun || (http->request != NULL && weir__kept_state(http->request) >= WEIR__KEPT_BEGUN))
+  enum weir__kept_state state = WEIR__KEPT_OPEN;
+  if (begun && http->request != NULL)
+    state = weir__kept_state(http->request);
+  if (state == WEIR__KEPT_ANSWERED) /* in time: it only has to be sent */
+    weir__loop_again(weir__conn_loop(c), &c->stream.source);
+  else if (!begun || state >= WEIR__KEPT_BEGUN)
     weir__conn_lost(c, 0, "");
   else if (http->phase == WEIR__HTTP_WAIT)
     weir__http_refuse(c, 503, "the application gave no answer in time", NULL);

@@ -71,18 +71,21 @@ void weir__http_upgrade(struct weir_conn *c, struct weir_request *request);
 void weir__http_ask_upgrade(struct weir_conn *c, struct weir__kept *kept);
 void weir__http_decided(struct weir_conn *c, struct weir__kept *kept);
 
-/* http_body.c: begins to take a kept request's body; and takes some of it. Returns how many bytes
- * were the body's. */
+/* http_body.c: begins to take a kept request's body; goes on with it once the handler that gets it
+ * in pieces was asked; and takes some of it. Returns how many bytes were the body's. */
 void weir__http_begin_body(struct weir_conn *c, struct weir__kept *kept);
+void weir__http_await_body(struct weir_conn *c, struct weir__kept *kept);
 size_t weir__http_take_body(struct weir_conn *c, const char *data, size_t len);
 
 /* http_later.c: the callback that had a request returned WEIR_LATER: the answer is waited for, or
  * the request moves. Returns 0, or the negative HTTP status that refuses it with *reason. */
 int weir__http_wait(struct weir_conn *c, struct weir_request *request, const char **reason);
 
-/* Does what is due to a kept request: it came from another loop, or was answered meanwhile; and
- * says what of a streamed response has left since. */
+/* Does what is due to a kept request: it came from another loop, goes to one, or was answered
+ * meanwhile; whether there is any such thing; and says what of a streamed response has left since.
+ */
 void weir__http_resume_kept(struct weir_conn *c);
+bool weir__http_is_due(const struct weir_conn *c);
 void weir__http_note_sent(struct weir_conn *c);
 
 /* The request at hand can be answered no more: tells the application, and forgets it. */
@@ -96,7 +99,8 @@ struct weir__kept *weir__http_take_request(struct weir_conn *c);
  * when there is no memory: then it stays. */
 int weir__http_move(struct weir_conn *c, struct weir_request *request);
 
-/* It goes there, if nothing is left to be sent here; else later. */
+/* Whether nothing is left to be sent here; then it goes there. */
+bool weir__http_may_depart(const struct weir_conn *c);
 void weir__http_depart(struct weir_conn *c);
 
 /* http_response.c: what a response consists of beside the status. */

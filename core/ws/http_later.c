@@ -19,17 +19,17 @@ struct piece {
   char bytes[];
 };
 
-enum weir__kept_state weir__kept_detach(struct weir__kept *kept)
-{
-  uint32_t was = __atomic_exchange_n(&kept->state, WEIR__KEPT_GONE, __ATOMIC_SEQ_CST);
-  kept->request.conn = NULL;
-  return (enum weir__kept_state)was;
-}
-
 static bool advance(struct weir__kept *kept, uint32_t from, enum weir__kept_state to)
 {
   return __atomic_compare_exchange_n(&kept->state, &from, to, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST);
+}
+
+bool weir__kept_detach(struct weir__kept *kept)
+{
+  kept->request.conn = NULL;
+  return advance(kept, WEIR__KEPT_OPEN, WEIR__KEPT_GONE) ||
+         advance(kept, WEIR__KEPT_BEGUN, WEIR__KEPT_GONE);
 }
 
 bool weir__kept_claim(struct weir__kept *kept)
@@ -37,9 +37,12 @@ bool weir__kept_claim(struct weir__kept *kept)
   return advance(kept, WEIR__KEPT_OPEN, WEIR__KEPT_ANSWERED);
 }
 
-static int why_not(const struct weir__kept *kept)
+int weir__kept_why_not(const struct weir__kept *kept)
 {
-  return weir__kept_state(kept) == WEIR__KEPT_GONE ? -ESTALE : -EALREADY;
+  enum weir__kept_state state = weir__kept_state(kept);
+  if (state == WEIR__KEPT_OPEN)
+    return 0;
+  return state == WEIR__KEPT_GONE ? -ESTALE : -EALREADY;
 }
 
 static bool is_here(const struct weir__kept *kept)
@@ -53,18 +56,15 @@ static bool is_here(const struct weir__kept *kept)
 static void wake(const struct weir__kept *kept)
 {
   struct weir_conn *c = kept->request.conn;
-  if (c == NULL)
-    return;
-  c->paused = 0;
-  weir__loop_again(weir__conn_loop(c), &c->stream.source);
+  if (c != NULL)
+    weir__loop_again(weir__conn_loop(c), &c->stream.source);
 }
 
-/* A response is broken off in its middle: the connection can only be cut. */
+/* There is no memory for the middle of a response: the connection can only be cut. */
 static void cut(struct weir_conn *c)
 {
   weir__conn_drop_outbox(c);
   c->broken = 1;
-  c->paused = 0;
   weir__loop_again(weir__conn_loop(c), &c->stream.source);
 }
 
@@ -74,16 +74,20 @@ static void note_queued(struct weir__kept *kept, const struct weir_conn *c)
   __atomic_store_n(&kept->queued, bytes, __ATOMIC_SEQ_CST);
 }
 
+/* How long what is queued may take counts from now. */
+static void await_progress(struct weir_conn *c)
+{
+  c->since_tick = weir__conn_tick(c);
+  weir__conn_arm(c);
+}
+
 static void queue_piece(struct weir__kept *kept, const char *data, size_t len)
 {
   struct weir_conn *c = kept->request.conn;
   char size[WEIR__CHUNKED_HEADER_MAX];
-  if (c == NULL || c->broken || kept->bodiless || len == 0)
+  if (c == NULL || c->broken)
     return;
-  if (c->outbox == NULL) { /* whoever was slow to write is not the peer's fault */
-    c->since_tick = weir__conn_tick(c);
-    weir__conn_arm(c);
-  }
+  bool first = c->outbox == NULL;
   size_t size_len = kept->chunked ? weir__chunked_header(size, len) : 0;
   int error = size_len > 0 ? weir__conn_queue_bytes(c, size, size_len, data, len)
                            : weir__conn_queue_bytes(c, data, len, NULL, 0);
@@ -92,31 +96,33 @@ static void queue_piece(struct weir__kept *kept, const char *data, size_t len)
   if (error != 0)
     cut(c);
   note_queued(kept, c);
+  if (first) /* the peer's time begins, not that of whoever was slow to write */
+    await_progress(c);
 }
 
 static void queue_head(struct weir__kept *kept)
 {
   struct weir_conn *c = kept->request.conn;
   const struct weir__http_head *head = kept->request.head;
-  if (c == NULL)
+  if (c == NULL || c->broken)
     return;
-  bool unknown = kept->left == WEIR__UNANNOUNCED;
+  bool unknown = kept->announced == WEIR__UNANNOUNCED;
   bool early = c->http != NULL && c->http->phase == WEIR__HTTP_BODY;
   kept->last = early || !head->keep_alive || (unknown && head->minor == 0 && !kept->bodiless);
   const struct weir__response response = {.fields = weir__builder_slice(&kept->request.fields),
                                           .type = weir__builder_slice(&kept->request.type),
-                                          .length = unknown ? 0 : kept->left,
+                                          .length = kept->announced,
                                           .chunked = kept->chunked,
-                                          .unframed = unknown && head->minor == 0,
+                                          .unframed = unknown && !kept->chunked,
                                           .head_only = true,
                                           .last = kept->last,
                                           .old = head->minor == 0};
   weir__count(&c->shard->counters.requests, 1);
+  kept->headed = true;
   if (weir__http_respond(c, kept->status, &response) != 0)
     cut(c);
-  c->since_tick = weir__conn_tick(c);
-  weir__conn_arm(c);
   note_queued(kept, c);
+  await_progress(c);
 }
 
 static void queue_end(struct weir__kept *kept)
@@ -124,11 +130,11 @@ static void queue_end(struct weir__kept *kept)
   struct weir_conn *c = kept->request.conn;
   if (c == NULL)
     return;
-  bool framed = !kept->bodiless && !c->broken;
-  bool cut_short = framed && kept->left != WEIR__UNANNOUNCED && kept->left > 0;
-  if (cut_short ||
-      (framed && kept->chunked && weir__conn_queue_bytes(c, "0\r\n\r\n", 5, NULL, 0) != 0))
+  bool chunked = kept->chunked && !kept->bodiless && !c->broken;
+  if (chunked && weir__conn_queue_bytes(c, "0\r\n\r\n", 5, NULL, 0) != 0)
     cut(c);
+  if (!kept->bodiless && kept->announced != WEIR__UNANNOUNCED && kept->left > 0)
+    kept->last = true; /* an end that comes too early tells the client */
   kept->whole = true;
   wake(kept);
 }
@@ -203,32 +209,50 @@ static void send_answer(struct weir_conn *c, struct weir__kept *kept)
 static void finish_stream(struct weir_conn *c, struct weir__kept *kept)
 {
   bool last = kept->last || c->http->phase == WEIR__HTTP_BODY;
-  if (!kept->whole)
-    return;
   let_go(c, kept);
   weir_request_unref(&kept->request);
   weir__http_next(c, last);
 }
 
+/* A request came from another loop: all begins anew, but for what has come of its body. */
+static void welcome(struct weir_conn *c, struct weir__kept *kept)
+{
+  struct weir_request *r = &kept->request;
+  kept->fresh = false;
+  r->fields.len = r->type.len = r->body.len = 0;
+  if (!r->route->plain) {
+    weir__http_ask_upgrade(c, kept);
+    return;
+  }
+  weir_request_ref(r);
+  weir__http_ask(c, kept);
+  weir__http_await_body(c, kept);
+  weir_request_unref(r);
+}
+
+bool weir__http_is_due(const struct weir_conn *c)
+{
+  const struct weir__kept *kept = c->http == NULL ? NULL : c->http->request;
+  if (kept == NULL)
+    return false;
+  enum weir__kept_state state = weir__kept_state(kept);
+  return kept->moving ? weir__http_may_depart(c)
+                      : kept->fresh || state == WEIR__KEPT_ANSWERED ||
+                            (state == WEIR__KEPT_ENDED && kept->whole);
+}
+
 void weir__http_resume_kept(struct weir_conn *c)
 {
   struct weir__kept *kept = c->http->request;
-  if (kept->moving) {
+  if (!weir__http_is_due(c))
+    return;
+  if (kept->moving)
     weir__http_depart(c);
-    return;
-  }
-  if (kept->fresh) {
-    kept->fresh = false;
-    if (kept->request.route->plain)
-      weir__http_ask(c, kept);
-    else
-      weir__http_ask_upgrade(c, kept);
-    return;
-  }
-  enum weir__kept_state state = weir__kept_state(kept);
-  if (state == WEIR__KEPT_ANSWERED)
+  else if (kept->fresh)
+    welcome(c, kept);
+  else if (weir__kept_state(kept) == WEIR__KEPT_ANSWERED)
     send_answer(c, kept);
-  else if (state == WEIR__KEPT_ENDED)
+  else
     finish_stream(c, kept);
 }
 
@@ -236,8 +260,6 @@ void weir__http_note_sent(struct weir_conn *c)
 {
   struct weir__kept *kept = c->http->request;
   const struct weir__route *route = kept->request.route;
-  if (kept->moving && c->outbox == NULL)
-    weir__loop_again(weir__conn_loop(c), &c->stream.source);
   if (weir__kept_state(kept) != WEIR__KEPT_BEGUN)
     return;
   note_queued(kept, c);
@@ -255,8 +277,7 @@ void weir__http_forget(struct weir_conn *c)
   const struct weir__route *route = kept->request.route;
   c->http->request = NULL;
   c->http->phase = WEIR__HTTP_HEAD;
-  enum weir__kept_state was = weir__kept_detach(kept);
-  bool open = was == WEIR__KEPT_OPEN || was == WEIR__KEPT_BEGUN;
+  bool open = weir__kept_detach(kept);
   if (open && kept->asked && route->plain && route->http.on_gone != NULL)
     route->http.on_gone(&kept->request, route->arg);
   weir_request_unref(&kept->request);
@@ -265,10 +286,11 @@ void weir__http_forget(struct weir_conn *c)
 int weir__http_wait(struct weir_conn *c, struct weir_request *request, const char **reason)
 {
   struct weir__kept *kept = request->kept;
+  bool taken = kept != NULL && kept->taken;
   *reason = "out of memory";
-  if (request->move_to != 0)
+  if (request->move_to != 0 && !taken)
     return weir__http_move(c, request);
-  if (kept == NULL || !kept->taken) {
+  if (!taken) {
     *reason = "the application promised an answer and kept no request";
     return -500;
   }
@@ -292,15 +314,24 @@ int weir__http_wait(struct weir_conn *c, struct weir_request *request, const cha
 
 /* ---- the application's side */
 
+static bool is_kept(const struct weir_request *r)
+{
+  return r->kept != NULL && r->kept->taken;
+}
+
+/* Why a request cannot be answered by a call. */
+static int why_not(const struct weir_request *r)
+{
+  return is_kept(r) ? weir__kept_why_not(r->kept) : -EINVAL;
+}
+
 /* Says how a kept request is answered, and hands it to the loop. */
 static int answer(struct weir_request *r, int status)
 {
   struct weir__kept *kept = r->kept;
-  if (weir__kept_state(kept) != WEIR__KEPT_OPEN)
-    return why_not(kept);
   kept->status = status;
   if (!weir__kept_claim(kept))
-    return why_not(kept);
+    return weir__kept_why_not(kept);
   if (is_here(kept)) {
     wake(kept);
     return 0;
@@ -312,14 +343,20 @@ static int answer(struct weir_request *r, int status)
 
 int weir_request_respond(struct weir_request *r, int status)
 {
-  if (r->kept == NULL || status < (r->route->plain ? 200 : 400) || status > 599)
+  int error = why_not(r);
+  if (error != 0)
+    return error;
+  if (status < (r->route->plain ? 200 : 400) || status > 599)
     return -EINVAL;
   return answer(r, status);
 }
 
 int weir_request_accept(struct weir_request *r)
 {
-  return r->kept == NULL || r->route->plain ? -EINVAL : answer(r, WEIR__STATUS_ACCEPT);
+  int error = why_not(r);
+  if (error != 0)
+    return error;
+  return r->route->plain ? -EINVAL : answer(r, WEIR__STATUS_ACCEPT);
 }
 
 /* Whether the caller may do on the loop what others post, without overtaking a post. */
@@ -338,16 +375,18 @@ static void post(struct weir__kept *kept, struct weir__post *node, void (*fn)(vo
 int weir_request_begin(struct weir_request *r, int status, size_t body_bytes)
 {
   struct weir__kept *kept = r->kept;
-  if (kept == NULL || !r->route->plain || status < 200 || status > 599)
+  int error = why_not(r);
+  if (error != 0)
+    return error;
+  if (!r->route->plain || status < 200 || status > 599)
     return -EINVAL;
-  if (weir__kept_state(kept) != WEIR__KEPT_OPEN)
-    return why_not(kept);
   kept->status = status;
-  kept->left = body_bytes == WEIR_OFF ? WEIR__UNANNOUNCED : body_bytes;
+  kept->announced = body_bytes == WEIR_OFF ? WEIR__UNANNOUNCED : body_bytes;
+  kept->left = kept->announced;
   kept->bodiless = weir__http_is_bodiless(status) || weir__text_equal(r->head->method, "HEAD");
   kept->chunked = body_bytes == WEIR_OFF && r->head->minor > 0;
   if (!advance(kept, WEIR__KEPT_OPEN, WEIR__KEPT_BEGUN))
-    return why_not(kept);
+    return weir__kept_why_not(kept);
   if (is_direct(kept))
     queue_head(kept);
   else
@@ -393,25 +432,29 @@ static int post_piece(struct weir__kept *kept, const void *data, size_t len)
   return 0;
 }
 
+static int take_piece(struct weir__kept *kept, const void *data, size_t len)
+{
+  if (!admit(kept, len))
+    return -ENOBUFS;
+  if (!is_direct(kept))
+    return post_piece(kept, data, len);
+  queue_piece(kept, data, len);
+  return 0;
+}
+
 int weir_request_write(struct weir_request *r, const void *data, size_t len)
 {
   struct weir__kept *kept = r->kept;
-  if (kept == NULL || (data == NULL && len > 0) || weir__kept_state(kept) == WEIR__KEPT_OPEN)
+  if (!is_kept(r) || (data == NULL && len > 0))
     return -EINVAL;
-  if (weir__kept_state(kept) != WEIR__KEPT_BEGUN)
-    return weir__kept_state(kept) == WEIR__KEPT_GONE ? -ESTALE : -EINVAL;
-  if (kept->left != WEIR__UNANNOUNCED && len > kept->left)
+  enum weir__kept_state state = weir__kept_state(kept);
+  if (state != WEIR__KEPT_BEGUN)
+    return state == WEIR__KEPT_GONE ? -ESTALE : -EINVAL;
+  bool announced = kept->announced != WEIR__UNANNOUNCED;
+  if (announced && len > kept->left)
     return -EMSGSIZE;
-  if (len == 0)
-    return 0;
-  if (!admit(kept, len))
-    return -ENOBUFS;
-  int error = 0;
-  if (is_direct(kept))
-    queue_piece(kept, data, len);
-  else
-    error = post_piece(kept, data, len);
-  if (error == 0 && kept->left != WEIR__UNANNOUNCED)
+  int error = len == 0 || kept->bodiless ? 0 : take_piece(kept, data, len);
+  if (error == 0 && announced)
     kept->left -= len;
   return error;
 }
@@ -419,7 +462,7 @@ int weir_request_write(struct weir_request *r, const void *data, size_t len)
 int weir_request_end(struct weir_request *r)
 {
   struct weir__kept *kept = r->kept;
-  if (kept == NULL)
+  if (!is_kept(r))
     return -EINVAL;
   if (!advance(kept, WEIR__KEPT_BEGUN, WEIR__KEPT_ENDED))
     return weir__kept_state(kept) == WEIR__KEPT_GONE ? -ESTALE : -EINVAL;

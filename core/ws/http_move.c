@@ -15,9 +15,10 @@ struct journey {
   struct weir__kept *kept;
   struct weir__shard *to;
   int fd;
-  uint16_t listener;
+  uint16_t listener, route;
   const struct weir__stream_ops *stream;
-  bool served, secure, exhaust;
+  bool served, secure, routed;
+  bool readable, exhaust;    /* what only the stream knows: the kernel tells the rest anew */
   struct weir__tls tls;      /* where it is secure */
   struct weir__extra extra;  /* where the server has it */
   struct weir__http_conn at; /* phase, and what of a body has come */
@@ -62,9 +63,12 @@ static struct journey *pack(struct weir_conn *c, struct weir__kept *kept)
   j->kept = kept;
   j->to = &c->shard->server->shards[kept->request.move_to - 1];
   j->listener = kept->request.listener;
+  j->route = c->route;
+  j->routed = c->routed;
   j->served = c->served;
   j->stream = c->stream.ops;
   j->secure = is_secure(c);
+  j->readable = c->stream.source.readable;
   j->exhaust = c->stream.source.exhaust;
   j->at = *http;
   j->unread = unread;
@@ -108,6 +112,7 @@ static void give_up(struct journey *j)
   weir_request_unref(&j->kept->request);
 }
 
+/* A connection as it was, on this loop. */
 static struct weir_conn *take_in(struct journey *j)
 {
   struct weir__shard *shard = j->to;
@@ -125,16 +130,23 @@ static struct weir_conn *take_in(struct journey *j)
   return NULL;
 }
 
-/* The request goes on where it stood. */
-static void settle(struct weir_conn *c, struct journey *j)
+static void restore(struct weir_conn *c, const struct journey *j)
 {
   struct weir__extra *extra = weir__conn_extra(c);
-  struct weir__http_conn *http = c->http;
   if (extra != NULL)
     *extra = j->extra;
+  c->stream.source.readable = j->readable;
   c->stream.source.exhaust = j->exhaust;
   c->listener = j->listener;
+  if (j->routed)
+    c->route = j->route;
+  c->routed = j->routed;
   c->served = j->served;
+}
+
+/* The request goes on where it stood. */
+static void settle(struct weir_conn *c, struct weir__http_conn *http, struct journey *j)
+{
   http->phase = j->at.phase;
   http->chunked = j->at.chunked;
   http->chunks = j->at.chunks;
@@ -142,12 +154,15 @@ static void settle(struct weir_conn *c, struct journey *j)
   http->body_seen = j->at.body_seen;
   http->request = j->kept;
   j->kept->shard = c->shard;
+  j->kept->loop = c->shard->index;
   j->kept->request.conn = c;
   j->kept->request.move_to = 0;
   j->kept->moving = false;
   j->kept->fresh = true;
   weir__conn_arm(c);
   weir__loop_again(weir__conn_loop(c), &c->stream.source);
+  if (j->unread > 0 && weir__http_keep_unread(c, j->bytes, j->unread) != 0)
+    weir__http_refuse(c, 503, "out of memory", NULL);
 }
 
 static void arrive(void *arg)
@@ -157,22 +172,29 @@ static void arrive(void *arg)
   struct weir_conn *c = take_in(j);
   if (c == NULL) {
     give_up(j);
-  } else if (weir__http_need(c) == NULL ||
-             (j->unread > 0 && weir__http_keep_unread(c, j->bytes, j->unread) != 0)) {
+    sys->free(sys, j);
+    return;
+  }
+  restore(c, j);
+  struct weir__http_conn *http = weir__http_need(c);
+  if (http != NULL) {
+    settle(c, http, j);
+  } else {
     weir__kept_detach(j->kept);
     weir_request_unref(&j->kept->request);
-    weir__conn_end(c);
-  } else {
-    settle(c, j);
+    weir__http_refuse(c, 503, "out of memory", NULL);
   }
   sys->free(sys, j);
+}
+
+bool weir__http_may_depart(const struct weir_conn *c)
+{
+  return c->outbox == NULL && (!is_secure(c) || weir__tls_may_leave(&c->stream));
 }
 
 void weir__http_depart(struct weir_conn *c)
 {
   struct weir__kept *kept = c->http->request;
-  if (c->outbox != NULL || (is_secure(c) && !weir__tls_may_leave(&c->stream)))
-    return;
   struct journey *j = pack(c, kept);
   if (j == NULL) {
     kept->moving = false;

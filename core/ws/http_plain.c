@@ -40,11 +40,15 @@ void weir__http_ask(struct weir_conn *c, struct weir__kept *kept)
   weir_request_unref(&kept->request);
 }
 
+/* A chunked body is the line of its last chunk at least. */
+static bool is_too_large(const struct weir__http_head *head, size_t most)
+{
+  return head->chunked ? most < sizeof "0\r\n\r\n" - 1 : head->content_length > most;
+}
+
 static void with_body(struct weir_conn *c, struct weir_request *request)
 {
-  const struct weir__http_head *head = request->head;
-  size_t most = request->route->http.max_body_bytes;
-  if (!head->chunked && head->content_length > most) {
+  if (is_too_large(request->head, request->route->http.max_body_bytes)) {
     weir__http_refuse(c, 413, "the body is too large", request);
     return;
   }
@@ -83,7 +87,7 @@ void weir__http_plain(struct weir_conn *c, struct weir_request *request)
                                            head->path, head->method, allow);
   if (request->route == NULL)
     no_route(c, request, allow);
-  else if (head->has_body)
+  else if (head->has_body || request->route->http.on_body != NULL)
     with_body(c, request);
   else
     ask(c, request);

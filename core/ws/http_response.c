@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a response's head is made in: nearly all fit. */
-enum { NUMBER = 20 };
+enum { NUMBER = 20 }; /* digits of the largest one */
 
 static int add_number(struct weir__builder *head, struct weir__pool *pool, uint64_t value)
 {
@@ -154,9 +153,20 @@ static void log_refusal(struct weir_conn *c, int status, const char *reason)
   weir__server_log(c->shard->server, WEIR_LOG_INFO, line);
 }
 
+/* Whether the request at hand has a part of its response already, behind which there can be no
+ * other. */
+static bool is_half_answered(const struct weir_conn *c)
+{
+  return c->http != NULL && c->http->request != NULL && c->http->request->headed;
+}
+
 static void refuse(struct weir_conn *c, int status, const char *reason, const char *allow,
                    const struct weir_request *request)
 {
+  if (is_half_answered(c)) {
+    weir__conn_lost(c, 0, "");
+    return;
+  }
   char text[256];
   int len = snprintf(text, sizeof text, "%s\n", reason);
   struct weir__response response = {.type = {"text/plain; charset=utf-8", 25},

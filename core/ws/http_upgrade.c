@@ -162,11 +162,8 @@ static void ask(struct weir_conn *c, struct weir_request *request)
 
 void weir__http_ask_upgrade(struct weir_conn *c, struct weir__kept *kept)
 {
-  uint16_t index;
-  weir__server_match(c->shard->server, weir__conn_endpoint(c)->name, kept->request.head->path,
-                     &index);
-  c->route = index;
-  c->routed = 1;
+  struct weir_request *request = &kept->request;
+  request->protocol = weir__handshake_protocol(request->head, request->route->options.protocols);
   weir_request_ref(&kept->request);
   ask(c, &kept->request);
   weir_request_unref(&kept->request);

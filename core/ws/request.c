@@ -62,7 +62,9 @@ struct weir_slice weir_request_path(const struct weir_request *r)
 
 struct weir_slice weir_request_parameter(struct weir_request *r, const char *name)
 {
-  return decode(r, weir__uri_parameter(r->route->pattern, r->head->path, name), false);
+  const struct weir__kept *kept = weir__request_own(r);
+  const char *pattern = kept == NULL ? r->route->pattern : kept->pattern;
+  return decode(r, weir__uri_parameter(pattern, r->head->path, name), false);
 }
 
 struct weir_slice weir_request_query(struct weir_request *r, const char *name)
@@ -125,6 +127,8 @@ int weir_request_select_protocol(struct weir_request *r, const char *name)
     return -EINVAL;
   if (!weir__handshake_offers(r->head, name))
     return -ENOENT;
+  if (r->kept != NULL && weir__kept_why_not(r->kept) != 0)
+    return weir__kept_why_not(r->kept);
   weir__builder_drop(&r->selected, r->pool);
   if (weir__builder_add(&r->selected, r->pool, name, strlen(name) + 1) != 0)
     return -ENOMEM;
@@ -156,6 +160,8 @@ int weir_request_respond_header(struct weir_request *r, const char *name, const 
       !weir__http_is_value(slice(value)) || is_ours(name))
     return -EINVAL;
   r = weir__request_at(r);
+  if (r->kept != NULL && weir__kept_why_not(r->kept) != 0)
+    return weir__kept_why_not(r->kept);
   size_t len = strlen(name) + strlen(value) + 4;
   if (len > WEIR__RESPONSE_FIELDS_MAX || r->fields.len > WEIR__RESPONSE_FIELDS_MAX - len)
     return -ENOBUFS;
@@ -176,6 +182,8 @@ int weir_request_respond_body(struct weir_request *r, const char *type, const vo
   if (type == NULL || !weir__http_is_value(slice(type)) || (data == NULL && len > 0))
     return -EINVAL;
   r = weir__request_at(r);
+  if (r->kept != NULL && weir__kept_why_not(r->kept) != 0)
+    return weir__kept_why_not(r->kept);
   r->type.len = 0;
   r->body.len = 0;
   if (weir__builder_add(&r->type, r->pool, type, strlen(type)) != 0 ||

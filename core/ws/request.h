@@ -22,8 +22,8 @@ enum { WEIR__RESPONSE_FIELDS_MAX = 8 << 10 };
 struct weir_request {
   struct weir_conn *conn; /* of a kept one NULL once it can be answered no more */
   const struct weir__http_head *head;
-  struct weir_slice raw; /* the head's bytes, in which its slices lie */
-  const struct weir__route *route;
+  struct weir_slice raw;           /* the head's bytes, in which its slices lie */
+  const struct weir__route *route; /* of a kept one good while it can be answered */
   struct weir__pool *pool;
   struct weir__kept *kept;       /* it is a kept one's part, or there is a kept copy; else NULL */
   size_t move_to;                /* the index of a loop, and 1; 0: it stays */
@@ -57,27 +57,30 @@ struct weir__kept {
   int status;                  /* ANSWERED: an HTTP status; WEIR__STATUS_ACCEPT accepts */
   struct weir__mem mem;
   struct weir__pool pool;
-  struct weir__shard *shard;
+  struct weir__shard *shard;    /* good while it can be answered */
+  size_t loop;                  /* that one's index */
   struct weir__post post, end;  /* hand over an answer, and the end of a streamed one */
   struct weir__builder arrived; /* the request's body, so far */
+  const char *pattern;          /* a copy of the route's, which may be gone before this is */
   struct weir_peer peer;
   int peer_error; /* 0: peer is known */
   void *user;
 
   /* a streamed response */
-  uint64_t left;     /* of what was announced; WEIR__UNANNOUNCED: it was not */
-  size_t in_flight;  /* atomic: bytes on their way to the loop */
-  size_t pieces;     /* atomic: and what carries them, the end too */
-  size_t queued;     /* atomic: bytes of the connection's queue */
-  bool chunked;      /* it is sent in chunks */
-  bool bodiless;     /* its pieces are counted and not sent: HEAD, 204, 304 */
-  bool taken;        /* the application kept it */
-  bool asked;        /* and said that it answers later */
-  bool whole;        /* all of a streamed response is queued */
-  bool moving;       /* it goes to another loop */
-  bool fresh;        /* it came from one: its handler is to be called again */
-  bool last;         /* the connection ends with its response */
-  size_t head_bytes; /* of this structure's block, behind it */
+  uint64_t announced; /* WEIR__UNANNOUNCED: nothing was */
+  uint64_t left;      /* of that; the application's until it said that the response ends */
+  size_t in_flight;   /* atomic: bytes on their way to the loop */
+  size_t pieces;      /* atomic: and what carries them, the end too */
+  size_t queued;      /* atomic: bytes of the connection's queue */
+  bool chunked;       /* it is sent in chunks */
+  bool bodiless;      /* its pieces are counted and not sent: HEAD, 204, 304 */
+  bool taken;         /* the application kept it */
+  bool asked;         /* and said that it answers later */
+  bool whole;         /* all of a streamed response is queued */
+  bool moving;        /* it goes to another loop */
+  bool fresh;         /* it came from one: its handler is to be called again */
+  bool headed;        /* its response's head is queued, or has left */
+  bool last;          /* the connection ends with its response */
 };
 
 #define WEIR__UNANNOUNCED UINT64_MAX
@@ -98,12 +101,15 @@ static inline struct weir_request *weir__request_at(struct weir_request *r)
 /* A kept copy with one reference; NULL when there is no memory. */
 struct weir__kept *weir__request_copy(struct weir_request *request);
 
-/* Says that it can be answered no more, and takes it off its connection. Returns the state that it
- * was in. */
-enum weir__kept_state weir__kept_detach(struct weir__kept *kept);
+/* Takes it off its connection; whether it was still to be answered: then that can be done no more.
+ */
+bool weir__kept_detach(struct weir__kept *kept);
 
 /* The loop says how it is answered, before anybody else does. */
 bool weir__kept_claim(struct weir__kept *kept);
+
+/* Why it cannot be answered: -EALREADY, -ESTALE or, because it can, 0. */
+int weir__kept_why_not(const struct weir__kept *kept);
 
 /* Where it stands. */
 static inline enum weir__kept_state weir__kept_state(const struct weir__kept *kept)

@@ -1,8 +1,7 @@
 /* Kept requests: counted copies that outlive the callback that had the request. One block holds the
  * structure, the head and the head's bytes; text that is added has a pool of its own, for any
  * thread may add to it. */
-#include "ws/conn.h"
-#include "ws/request.h"
+#include "ws/http_conn.h"
 
 #include <errno.h>
 #include <string.h>
@@ -59,18 +58,20 @@ struct weir__kept *weir__request_copy(struct weir_request *r)
 {
   struct weir__shard *shard = r->conn->shard;
   const struct weir__sys *sys = shard->server->sys;
-  size_t head = head_bytes(r->head);
-  struct weir__kept *kept = sys->alloc(sys, sizeof *kept + head + r->raw.len);
+  size_t head = head_bytes(r->head), pattern = strlen(r->route->pattern) + 1;
+  struct weir__kept *kept = sys->alloc(sys, sizeof *kept + head + r->raw.len + pattern);
   if (kept == NULL)
     return NULL;
   memset(kept, 0, sizeof *kept);
   kept->refs = 1;
   kept->shard = shard;
+  kept->loop = shard->index;
   kept->mem.sys = sys;
   weir__pool_init(&kept->pool, &kept->mem);
   struct weir__http_head *copy = (struct weir__http_head *)(kept + 1);
   char *bytes = (char *)copy + head;
   copy_head(copy, r, bytes);
+  kept->pattern = memcpy(bytes + r->raw.len, r->route->pattern, pattern);
   kept->peer_error = weir_request_peer(r, &kept->peer);
   kept->request = (struct weir_request){.conn = r->conn,
                                         .head = copy,
@@ -87,7 +88,7 @@ struct weir__kept *weir__request_copy(struct weir_request *r)
 
 struct weir_request *weir_request_keep(struct weir_request *r)
 {
-  if (r->kept == NULL)
+  if (r->kept == NULL && weir__http_need(r->conn) != NULL) /* so that waiting cannot fail */
     r->kept = weir__request_copy(r);
   if (r->kept == NULL)
     return NULL;
@@ -126,7 +127,7 @@ void weir_request_set_user(struct weir_request *r, void *user)
 
 size_t weir_request_loop(const struct weir_request *r)
 {
-  return r->kept == NULL ? r->conn->shard->index : r->kept->shard->index;
+  return r->kept == NULL ? r->conn->shard->index : r->kept->loop;
 }
 
 struct weir_slice weir_request_body(const struct weir_request *r)
@@ -137,8 +138,8 @@ struct weir_slice weir_request_body(const struct weir_request *r)
 
 int weir_request_move(struct weir_request *r, size_t loop)
 {
-  const struct weir_server *server = r->conn->shard->server;
-  if (loop >= server->shard_count || (r->kept != NULL && r->kept->taken))
+  const struct weir_conn *c = r->conn;
+  if (c == NULL || loop >= c->shard->server->shard_count || (r->kept != NULL && r->kept->taken))
     return -500;
   r->move_to = loop + 1;
   return WEIR_LATER;

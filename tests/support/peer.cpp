@@ -296,6 +296,33 @@ std::optional<frame> peer::take()
   return out;
 }
 
+namespace
+{
+
+/* Undoes chunks without extensions and trailers. Returns the bytes that they take, 0 when they have
+ * not come to their end. */
+size_t unchunk(std::string_view in, std::string &out)
+{
+  size_t at = 0;
+  for (;;) {
+    size_t line = in.find("\r\n", at);
+    if (line == std::string::npos)
+      return 0;
+    size_t len = std::strtoull(std::string(in.substr(at, line - at)).c_str(), nullptr, 16);
+    at = line + 2;
+    if (in.size() < at + len + 2)
+      return 0;
+    out.append(in.substr(at, len));
+    if (in.substr(at + len, 2) != "\r\n")
+      throw std::runtime_error("a chunk does not end where its size says");
+    at += len + 2;
+    if (len == 0)
+      return at;
+  }
+}
+
+} // namespace
+
 std::optional<response> peer::take_response(bool with_body)
 {
   size_t end = input_.find("\r\n\r\n");
@@ -304,6 +331,13 @@ std::optional<response> peer::take_response(bool with_body)
   response out;
   out.head = input_.substr(0, end + 2);
   out.status = std::atoi(out.head.c_str() + std::min<size_t>(9, out.head.size()));
+  if (with_body && out.field("Transfer-Encoding") == "chunked") {
+    size_t taken = unchunk(std::string_view(input_).substr(end + 4), out.body);
+    if (taken == 0)
+      return {};
+    input_.erase(0, end + 4 + taken);
+    return out;
+  }
   size_t len = with_body ? std::strtoull(out.field("Content-Length").c_str(), nullptr, 10) : 0;
   if (input_.size() - end - 4 < len)
     return {};

@@ -31,16 +31,20 @@ uint64_t shifted_now_ns(const weir__sys *sys)
   return now_ns + self->ahead_ns;
 }
 
+bool fails(const weir__sys *sys)
+{
+  auto *self = reinterpret_cast<const shifted_sys *>(sys);
+  return ++self->allocations == self->failing;
+}
+
 void *counted_alloc(const weir__sys *sys, size_t size)
 {
-  reinterpret_cast<const shifted_sys *>(sys)->allocations++;
-  return weir__sys_linux.alloc(&weir__sys_linux, size);
+  return fails(sys) ? nullptr : weir__sys_linux.alloc(&weir__sys_linux, size);
 }
 
 void *counted_resize(const weir__sys *sys, void *memory, size_t size)
 {
-  reinterpret_cast<const shifted_sys *>(sys)->allocations++;
-  return weir__sys_linux.resize(&weir__sys_linux, memory, size);
+  return fails(sys) ? nullptr : weir__sys_linux.resize(&weir__sys_linux, memory, size);
 }
 
 int shifted_timerfd_set(const weir__sys *sys, int fd, uint64_t at_ns)
@@ -97,6 +101,23 @@ weir_route route_of(const hooks &on, weir_route_options options, size_t user_byt
   return {sizeof(weir_route), user_bytes, handlers_of(on), options};
 }
 
+weir_http_route route_of(const page &on, weir_http_route out)
+{
+  out.size = sizeof out;
+  out.on_request = [](weir_request *r, void *arg) {
+    return static_cast<const page *>(arg)->request(r);
+  };
+  if (on.body)
+    out.on_body = [](weir_request *r, weir_slice piece, bool last, void *arg) {
+      static_cast<const page *>(arg)->body(r, view(piece), last);
+    };
+  if (on.drain)
+    out.on_drain = [](weir_request *r, void *arg) { static_cast<const page *>(arg)->drain(r); };
+  if (on.gone)
+    out.on_gone = [](weir_request *r, void *arg) { static_cast<const page *>(arg)->gone(r); };
+  return out;
+}
+
 shifted_sys::shifted_sys() : sys(weir__sys_linux)
 {
   sys.now_ns = shifted_now_ns;
@@ -130,6 +151,12 @@ void stage::route(const char *path, const hooks &handlers, weir_route_options of
 {
   weir_route route = route_of(handlers, of);
   ASSERT_EQ(weir_server_route(server_, path, &route, const_cast<hooks *>(&handlers)), 0);
+}
+
+void stage::http(const char *method, const char *path, const page &handlers, weir_http_route of)
+{
+  weir_http_route route = route_of(handlers, of);
+  ASSERT_EQ(weir_server_http(server_, method, path, &route, const_cast<page *>(&handlers)), 0);
 }
 
 void stage::secure(weir_tls_options with)

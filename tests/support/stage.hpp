@@ -11,6 +11,7 @@
 
 #include "base/sys.h"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -32,10 +33,20 @@ struct hooks {
 /* A route with the handlers that are set; hooks must outlive the server. */
 weir_route route_of(const hooks &on, weir_route_options options = {}, size_t user_bytes = 0);
 
-/* The kernel, but for its clock, which may be ahead; allocations are counted. */
+/* The same of a route of plain requests. */
+struct page {
+  std::function<int(weir_request *)> request;
+  std::function<void(weir_request *, std::string_view, bool)> body;
+  std::function<void(weir_request *)> drain, gone;
+};
+
+weir_http_route route_of(const page &on, weir_http_route options = {});
+
+/* The kernel, but for its clock, which may be ahead; allocations are counted, and may fail. */
 struct shifted_sys {
   weir__sys sys;
-  mutable size_t allocations = 0;
+  mutable std::atomic<size_t> allocations = 0;
+  size_t failing = 0; /* the number of the one that fails; 0: none */
   uint64_t ahead_ns = 0;
   uint64_t frozen_ns = 0;        /* the clock's time but for that; 0: it goes on by itself */
   mutable int timerfd = -1;      /* the one that was set last */
@@ -57,6 +68,7 @@ public:
   weir_route_options options = {};
   size_t user_bytes = 0;
   void route(const char *path, const hooks &handlers, weir_route_options of = {});
+  void http(const char *method, const char *path, const page &handlers, weir_http_route of = {});
 
   /* Before start: the server speaks TLS as localhost, with these options beside its identity, and
    * so do clients. */
@@ -98,6 +110,10 @@ public:
   {
     return sys_.allocations;
   }
+  void fail_allocation(size_t nth) /* from now on, once; 0: none any more */
+  {
+    sys_.failing = nth == 0 ? 0 : sys_.allocations + nth;
+  }
 
   /* A client of the server; open's has been upgraded on both sides. */
   peer &connect(int receive_buffer = 0);
@@ -120,6 +136,12 @@ public:
   void freeze()
   {
     sys_.frozen_ns = sys_.sys.now_ns(&sys_.sys);
+  }
+
+  /* Once: whatever is there already. */
+  void turn_once()
+  {
+    turn(0);
   }
 
   /* Puts the clock forward, behind the loop's back; pass has the loop see it. */

@@ -21,25 +21,25 @@ struct weir_http_route {
    * later; or what weir_request_move returned. Any other value is answered with 500. */
   int (*on_request)(struct weir_request *request, void *arg);
 
-  /* A piece of the body, lent; last is true with its end, whose piece may be empty. For kept
-   * requests until they are answered: a request that is answered before its body has come is the
-   * last one of its connection. */
+  /* A piece of the body, lent; last is true with its end, whose piece may be empty: always, where
+   * the request has no body. For kept requests until they are answered: a request that is answered
+   * before its body has come is the last one of its connection. */
   void (*on_body)(struct weir_request *request, struct weir_slice piece, bool last, void *arg);
 
   /* A response that is being streamed has left, after weir_request_write said that the queue is
    * full or long. */
   void (*on_drain)(struct weir_request *request, void *arg);
 
-  /* The peer is gone, or a deadline passed, before a kept request was answered to its end: it can
-   * be answered no more. Exactly once for each. */
+  /* The peer is gone, a deadline passed, or the rest of the body broke a rule, before a kept
+   * request was answered to its end: it can be answered no more. Exactly once for each. */
   void (*on_gone)(struct weir_request *request, void *arg);
 
   size_t max_body_bytes; /* of a request's body as it is sent, chunk framing too; default 1 MiB; may
                             be off; more is 413 */
   size_t body_timeout_ms; /* from the head's end to the body's; default 30,000; may be off; 408 */
-  size_t response_timeout_ms; /* from a request's end to the beginning of its answer, and without
-                                 any progress while that is being sent; default 60,000; may be off;
-                                 503 */
+  size_t response_timeout_ms; /* from a request's end to the beginning of its answer: 503; and of
+                                 one that is streamed, without any progress while some of it is
+                                 queued; default 60,000; may be off */
   size_t max_queued_bytes;    /* unsent bytes of a streamed response; default 1 MiB; may be off */
 
   const char *listener; /* as in weir_route_options */
@@ -118,8 +118,8 @@ WEIR_ANY_THREAD int weir_request_begin(struct weir_request *request, int status,
  * than was announced; -EINVAL when no response was begun, -ESTALE or -ENOMEM. */
 WEIR_ANY_THREAD int weir_request_write(struct weir_request *request, const void *data, size_t len);
 
-/* Ends the body. One that is shorter than was announced cuts the connection, so that the client
- * sees it. Returns 0, -EINVAL or -ESTALE. */
+/* Ends the body. One that is shorter than was announced ends the connection too, so that the client
+ * sees it. Returns 0, -EINVAL (no response was begun, or it was ended) or -ESTALE. */
 WEIR_ANY_THREAD int weir_request_end(struct weir_request *request);
 
 /* Bytes of a streamed response that have not left yet. */
