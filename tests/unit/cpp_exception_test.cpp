@@ -194,7 +194,7 @@ TEST(CppExceptions, BeforeItIsOpenThereIs500)
   EXPECT_TRUE(seen.logged("exception in upgrade: upgrade"));
   EXPECT_TRUE(seen.logged("exception in upgrade: not a std::exception"));
   EXPECT_TRUE(seen.logged("exception in the user's constructor: constructor"));
-  EXPECT_TRUE(seen.logged("exception in get: get"));
+  EXPECT_TRUE(seen.logged("exception in request: get"));
 }
 
 TEST(CppExceptions, TheLogMayThrow)

@@ -64,9 +64,28 @@ public:
   /* The answer to a plain GET. */
   catalogue::response get(std::string_view target) const
   {
+    return ask("GET " + std::string(target));
+  }
+
+  /* The answer to a plain request: its method and target, a body, further header fields. */
+  catalogue::response ask(const std::string &what, std::string_view body = {},
+                          const std::vector<std::string> &fields = {}) const
+  {
     client made(app_.port());
-    EXPECT_TRUE(made.send("GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-    return made.read_response().value_or(catalogue::response{});
+    EXPECT_TRUE(made.send(plain(what, body, fields)));
+    return made.read_response(!what.starts_with("HEAD ")).value_or(catalogue::response{});
+  }
+
+  /* The bytes of such a request. */
+  static std::string plain(const std::string &what, std::string_view body = {},
+                           const std::vector<std::string> &fields = {})
+  {
+    std::string text = what + " HTTP/1.1\r\nHost: localhost\r\n";
+    for (const std::string &field : fields)
+      text += field + "\r\n";
+    if (!body.empty())
+      text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    return text + "\r\n" + std::string(body);
   }
 
 private:
@@ -130,6 +149,13 @@ template <class T> T await(std::promise<T> &promise)
     return T();
   }
   return future.get();
+}
+
+/* Waits for a promise that says only that something happened. */
+inline void await_done(std::promise<void> &promise)
+{
+  if (promise.get_future().wait_for(catalogue::patience) != std::future_status::ready)
+    ADD_FAILURE() << "nothing happened in time";
 }
 
 } // namespace cpp_test

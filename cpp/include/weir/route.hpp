@@ -231,7 +231,8 @@ template <class User> struct close_event {
  * the log, the connection is closed with 1011, and error gets that code with the exception's
  * what(); on a connection that is closing already, the log alone. */
 template <class User = void> struct route {
-  /* int (request &, User &), without the User on a route<>: 0 accepts, -HTTP status refuses */
+  /* int (request &, User &), without the User on a route<>: 0 accepts, -HTTP status refuses,
+   * weir::later when the request was kept, or what request::move returned */
   detail::slot<detail::upgrade_event<User>> upgrade = {};
   /* (conn<User>) */
   detail::slot<detail::conn_event<User, detail::open_handler>> open = {};

@@ -1,8 +1,9 @@
-/* The server: routes, a listener, loops, and everything that reaches all connections
+/* The server: routes, listeners, loops, and everything that reaches all connections
  * (<weir/server.h>). */
 #ifndef WEIR_SERVER_HPP
 #define WEIR_SERVER_HPP
 
+#include <weir/http.hpp>
 #include <weir/route.hpp>
 
 namespace weir
@@ -15,40 +16,6 @@ struct delivery {
 
 /* Counts since the server was made, summed over its loops. */
 using counters = weir_counters;
-
-namespace detail
-{
-
-/* A handler of plain GET requests with what it needs beside. */
-template <class F> struct get_state {
-  F callable;
-  logger *log;
-
-  static int answer(request &, int status) noexcept
-  {
-    return status;
-  }
-  static int answer(request &asked, const response &given)
-  {
-    if (std::error_code error = asked.respond_body(given.type, given.body))
-      throw std::system_error(error, "weir::response");
-    return given.status;
-  }
-  static int call(weir_request *native, void *arg) noexcept
-  {
-    auto *state = static_cast<get_state *>(arg);
-    request asked(native);
-    try {
-      return answer(asked, state->callable(asked));
-    } catch (...) {
-      log_exception(state->log, "get");
-      asked.respond_body("text/plain; charset=utf-8", "internal server error\n");
-      return 500;
-    }
-  }
-};
-
-} // namespace detail
 
 /* A server and what its routes' handlers own. Move-only. Set-up throws std::system_error with the
  * value that the C function of the same name returns; the rest returns it. Any thread, but
@@ -94,15 +61,64 @@ public:
     return *this;
   }
 
-  /* Answers plain GET and HEAD requests on a path: the handler (request &) returns a
-   * weir::response, or an int, the status, after it gave the body to request::respond_body. An
-   * exception that leaves it answers 500. Before listening. Returns itself. */
-  template <class F> server &get(c_string path, F handler)
+  /* Answers plain requests of a method on a path, patterns as of route: with a handler, a callable
+   * (request &) that returns a weir::response or a status, or with a weir::http_route. See
+   * weir_server_http. Before listening. Returns itself. */
+  template <class H = http_route>
+  requires detail::http_handling<H> server &http(c_string method, c_string path, H handler)
   {
-    using state_type = detail::get_state<F>;
-    void *state = own(std::make_unique<state_type>(state_type{std::move(handler), log_.get()}));
-    detail::check(weir_server_get(native_.get(), path.get(), state_type::call, state),
-                  std::string("weir::server::get ") + path.get());
+    return add_http(method.get(), path, detail::http_route_of(std::move(handler)));
+  }
+
+  /* The same by the method's name: get answers HEAD too, del is DELETE, and any takes every method
+   * that no other route of the path has. */
+  template <class H = http_route>
+  requires detail::http_handling<H> server &get(c_string path, H handler)
+  {
+    return http("GET", path, std::move(handler));
+  }
+  template <class H = http_route>
+  requires detail::http_handling<H> server &post(c_string path, H handler)
+  {
+    return http("POST", path, std::move(handler));
+  }
+  template <class H = http_route>
+  requires detail::http_handling<H> server &put(c_string path, H handler)
+  {
+    return http("PUT", path, std::move(handler));
+  }
+  template <class H = http_route>
+  requires detail::http_handling<H> server &patch(c_string path, H handler)
+  {
+    return http("PATCH", path, std::move(handler));
+  }
+  template <class H = http_route>
+  requires detail::http_handling<H> server &del(c_string path, H handler)
+  {
+    return http("DELETE", path, std::move(handler));
+  }
+  template <class H = http_route>
+  requires detail::http_handling<H> server &options(c_string path, H handler)
+  {
+    return http("OPTIONS", path, std::move(handler));
+  }
+  template <class H = http_route>
+  requires detail::http_handling<H> server &any(c_string path, H handler)
+  {
+    return add_http(nullptr, path, detail::http_route_of(std::move(handler)));
+  }
+
+  /* Answers GET and HEAD on a path that ends in "*" with the files of a folder, see
+   * weir_server_static. Before listening. Returns itself. */
+  server &files(c_string path, c_string folder, const file_options &options = {})
+  {
+    weir_static_options native = {};
+    native.size = sizeof(native);
+    native.max_age_s = options.max_age_s;
+    native.index = detail::null_if_empty(options.index);
+    native.listener = detail::null_if_empty(options.listener);
+    detail::check(weir_server_static(native_.get(), path.get(), folder.get(), &native),
+                  std::string("weir::server::files ") + folder.get());
     return *this;
   }
 
@@ -255,6 +271,15 @@ private:
     native.log = log_->entry;
     native.log_arg = &log_->callable;
     return native;
+  }
+
+  server &add_http(const char *method, c_string path, http_route given)
+  {
+    weir_http_route native = detail::to_native(given);
+    void *state = own(detail::take_state(given, log_.get()));
+    detail::check(weir_server_http(native_.get(), method, path.get(), &native, state),
+                  std::string("weir::server::http ") + path.get());
+    return *this;
   }
 
   /* Keeps an object as long as the server; returns it. */

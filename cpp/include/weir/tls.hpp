@@ -72,11 +72,6 @@ struct tls_info {
 namespace detail
 {
 
-inline const char *null_if_empty(const std::string &string) noexcept
-{
-  return string.empty() ? nullptr : string.c_str();
-}
-
 inline weir_tls_identity to_native(const tls_identity &identity) noexcept
 {
   return {null_if_empty(identity.certificate_file), null_if_empty(identity.key_file)};

@@ -75,6 +75,12 @@ inline std::span<const std::byte> bytes_of(weir_slice slice) noexcept
   return std::as_bytes(std::span(slice.data, slice.len));
 }
 
+/* A string for C, where an empty one is the default: NULL. */
+inline const char *null_if_empty(const std::string &string) noexcept
+{
+  return string.empty() ? nullptr : string.c_str();
+}
+
 /* A NULL-terminated array of C strings, good as long as the strings; empty for none. */
 inline std::vector<const char *> c_strings(const std::vector<std::string> &strings)
 {

@@ -3,8 +3,10 @@
 #define WEIR_WEIR_HPP
 
 #include <weir/conn.hpp>
+#include <weir/cors.hpp>
 #include <weir/error.hpp>
 #include <weir/frame.hpp>
+#include <weir/http.hpp>
 #include <weir/loop.hpp>
 #include <weir/message.hpp>
 #include <weir/options.hpp>
