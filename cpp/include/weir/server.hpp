@@ -4,6 +4,7 @@
 #define WEIR_SERVER_HPP
 
 #include <weir/http.hpp>
+#include <weir/listen.hpp>
 #include <weir/route.hpp>
 
 namespace weir
@@ -150,10 +151,40 @@ public:
     return *this;
   }
 
-  /* The port that it listens on; 0 when it does not. */
+  /* Listens as the options say: on a unix socket, an inherited descriptor, under a name; see
+   * weir_server_listen_on. Returns itself. */
+  server &listen(const listen_options &options)
+  {
+    weir_listen_options native = detail::to_native(options);
+    detail::check(weir_server_listen_on(native_.get(), &native),
+                  "weir::server::listen " + detail::name_of(options));
+    return *this;
+  }
+
+  /* The port that it listens on first, or first under a name; 0 when there is none. */
   std::uint16_t port() const noexcept
   {
     return weir_server_port(native_.get());
+  }
+  std::uint16_t port(c_string name) const noexcept
+  {
+    return weir_server_port_of(native_.get(), name.get());
+  }
+
+  /* How many loops it has: the index of the last one, and 1. */
+  std::size_t loop_count() const noexcept
+  {
+    return weir_server_loop_count(native_.get());
+  }
+
+  /* loop_ref::post on a loop by its index. Returns as that does, and EINVAL when the server does
+   * not run, or has no such loop. */
+  template <std::invocable F> std::error_code post(std::size_t index, F &&callable)
+  {
+    weir_loop *found = weir_server_loop(native_.get(), index);
+    if (found == nullptr)
+      return to_error_code(-EINVAL);
+    return loop_ref(found).post(std::forward<F>(callable));
   }
 
   /* Serves until stop(): on this thread, and on one more for each further loop. */

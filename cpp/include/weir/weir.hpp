@@ -7,6 +7,7 @@
 #include <weir/error.hpp>
 #include <weir/frame.hpp>
 #include <weir/http.hpp>
+#include <weir/listen.hpp>
 #include <weir/loop.hpp>
 #include <weir/message.hpp>
 #include <weir/options.hpp>
