@@ -44,7 +44,8 @@ struct weir__sys {
   int (*shutdown)(const struct weir__sys *sys, int fd, int how);
   int (*close)(const struct weir__sys *sys, int fd);
   int (*open_reserve)(const struct weir__sys *sys); /* a descriptor that is good for nothing else */
-  int (*duplicate)(const struct weir__sys *sys, int fd); /* close-on-exec */
+  size_t (*descriptor_limit)(const struct weir__sys *sys); /* RLIMIT_NOFILE; SIZE_MAX: none */
+  int (*duplicate)(const struct weir__sys *sys, int fd);   /* close-on-exec */
   int (*adopt)(const struct weir__sys *sys, int fd); /* makes it non-blocking and close-on-exec */
 
   /* the files of unix sockets */

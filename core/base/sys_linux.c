@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -174,6 +175,14 @@ static int sys_close(SYS, int fd)
 static int sys_open_reserve(SYS)
 {
   return result(open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+static size_t sys_descriptor_limit(SYS)
+{
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return SIZE_MAX;
+  return (size_t)limit.rlim_cur;
 }
 
 static int sys_open_folder(SYS, const char *path)
@@ -368,6 +377,7 @@ const struct weir__sys weir__sys_linux = {
     .shutdown = sys_shutdown,
     .close = sys_close,
     .open_reserve = sys_open_reserve,
+    .descriptor_limit = sys_descriptor_limit,
     .open_folder = sys_open_folder,
     .open_beneath = sys_open_beneath,
     .fstat = sys_fstat,

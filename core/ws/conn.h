@@ -113,7 +113,8 @@ struct weir_conn {
   uint32_t served : 1;     /* HTTP: a request was answered on it */
   uint32_t own_protocol : 1;
   uint32_t heard_all : 1;   /* the peer's Close frame came */
-  uint32_t turned_away : 2; /* HTTP: enum weir__turned, for which its request is refused */
+  uint32_t turned_away : 2; /* enum weir__turned, for which its request is refused */
+  uint32_t greeting : 1;    /* HTTP: its first request is not answered yet */
   uint32_t metered : 1;     /* what it sends is held to rates */
 
   /* permessage-deflate, as it was agreed */

@@ -8,6 +8,7 @@
 #include "ws/conn.h"
 
 #include "wire/close.h"
+#include "ws/admit.h"
 #include "ws/conn_deflate.h"
 
 #include <errno.h>
@@ -77,6 +78,7 @@ int weir_conn_close(struct weir_conn *c, int code, const char *reason)
 
 void weir__conn_linger(struct weir_conn *c)
 {
+  weir__admit_greeted(c);
   weir__conn_drop_inbox(c);
   weir__conn_drop_held(c);
   weir__conn_deflate_end(c);
@@ -206,6 +208,7 @@ void weir__conn_end(struct weir_conn *c)
   if (c->state == WEIR__CONN_HTTP)
     weir__http_drop(c);
   c->state = WEIR__CONN_DEAD;
+  weir__admit_leave(c);
   weir__conn_drop_inbox(c);
   weir__conn_drop_outbox(c);
   weir__wheel_remove(&loop->wheel, &c->deadline);

@@ -2,6 +2,7 @@
 #include "ws/extra.h"
 
 #include "io/tls_stream.h"
+#include "ws/admit.h"
 #include "ws/fanout.h"
 #include "ws/request.h"
 
@@ -119,14 +120,20 @@ int weir__conn_begin(struct weir_conn *c, struct weir__listener *listener,
 void weir__conn_accepted(struct weir__listener *listener, int fd)
 {
   struct weir__shard *shard = listener->arg;
-  struct weir_conn *c = weir__slab_get(&shard->conns);
   uint16_t index = weir__shard_listener(shard, listener);
   bool local = weir__endpoint_is_unix(&shard->server->endpoints[index]);
   const struct weir__stream_ops *ops = local ? &weir__stream_unix : &weir__stream_tcp;
-  if (c != NULL && weir__conn_begin(c, listener, &weir__conn_ops, ops, fd) == 0)
+  int turned = weir__admit(shard, fd);
+  if (turned < 0)
     return;
+  struct weir_conn *c = weir__slab_get(&shard->conns);
+  if (c != NULL && weir__conn_begin(c, listener, &weir__conn_ops, ops, fd) == 0) {
+    weir__admit_conn(c, turned);
+    return;
+  }
   if (c != NULL)
     weir__slab_put(&shard->conns, c);
+  weir__admit_undo(shard, turned);
   weir__shard_turn_away(shard, fd);
 }
 
@@ -138,6 +145,7 @@ void weir__conn_open(struct weir_conn *c)
   c->since_tick = weir__conn_tick(c);
   c->received_tick = c->since_tick; /* the decision may have taken longer than pings may */
   weir__parser_init(&c->parser, WEIR__RSV2 | WEIR__RSV3 | (c->deflate ? 0 : WEIR__RSV1));
+  weir__admit_greeted(c);
   weir__count(&c->shard->counters.opened, 1);
   weir__conn_arm(c);
   weir__meter_begin(c);

@@ -4,6 +4,7 @@
 #include "ws/conn.h"
 
 #include "io/tls_stream.h"
+#include "ws/admit.h"
 #include "ws/request.h"
 
 #include <errno.h>
@@ -57,11 +58,17 @@ static bool begin(struct weir__listener *listener, struct weir_conn *c, int fd)
 void weir__conn_accepted_tls(struct weir__listener *listener, int fd)
 {
   struct weir__shard *shard = listener->arg;
-  struct weir__tls *block = weir__slab_get(&shard->tls_conns);
-  if (block != NULL && begin(listener, (struct weir_conn *)(block + 1), fd))
+  int turned = weir__admit(shard, fd);
+  if (turned < 0)
     return;
+  struct weir__tls *block = weir__slab_get(&shard->tls_conns);
+  if (block != NULL && begin(listener, (struct weir_conn *)(block + 1), fd)) {
+    weir__admit_conn((struct weir_conn *)(block + 1), turned);
+    return;
+  }
   if (block != NULL)
     weir__slab_put(&shard->tls_conns, block);
+  weir__admit_undo(shard, turned);
   weir__shard_turn_away(shard, fd);
 }
 

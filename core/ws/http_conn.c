@@ -4,6 +4,7 @@
 #include "ws/http_conn.h"
 
 #include "wire/handshake.h"
+#include "ws/admit.h"
 #include "ws/extra.h"
 
 #include <errno.h>
@@ -71,22 +72,18 @@ static void hold_back(struct weir_conn *c)
   c->paused = !may_serve(c) && unread(c) >= WEIR__HTTP_AHEAD_BYTES;
 }
 
-static void refuse_turned(struct weir_conn *c)
+/* There is no place for the connection, which is told so. */
+static void turn_away(struct weir_conn *c, const struct weir_request *request)
 {
-  if (c->turned_away == WEIR__TURNED_ADDRESS)
-    weir__http_refuse(c, 429, "there are too many connections from this address", NULL);
-  else
-    weir__http_refuse(c, 503, "there are too many connections", NULL);
+  const char *reason;
+  int status = weir__admit_status(c, &reason);
+  weir__http_refuse(c, status, reason, request);
 }
 
 static void serve(struct weir_conn *c, const char *data, size_t len)
 {
   struct weir__http_head head;
   const char *reason;
-  if (c->turned_away != WEIR__TURNED_NOT) {
-    refuse_turned(c);
-    return;
-  }
   int error = weir__http_parse(&head, data, len, &reason);
   if (error == 0 && weir__http_expect(&head, &reason) < 0)
     error = -417;
@@ -99,7 +96,9 @@ static void serve(struct weir_conn *c, const char *data, size_t len)
                                  .raw = {data, len},
                                  .pool = weir__http_pool(c),
                                  .listener = c->listener};
-  if (weir__handshake_asked(&head))
+  if (c->turned_away != WEIR__TURNED_NOT)
+    turn_away(c, &request);
+  else if (weir__handshake_asked(&head))
     weir__http_upgrade(c, &request);
   else
     weir__http_plain(c, &request);
@@ -270,6 +269,7 @@ void weir__http_next(struct weir_conn *c, bool last)
     weir__conn_linger(c);
     return;
   }
+  weir__admit_greeted(c);
   c->served = 1; /* weir__http_flushed arms the deadline */
   c->since_tick = weir__conn_tick(c);
   hold_back(c);

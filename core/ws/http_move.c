@@ -4,6 +4,7 @@
 #include "ws/http_conn.h"
 
 #include "io/tls_stream.h"
+#include "ws/admit.h"
 #include "ws/extra.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ struct journey {
   int fd;
   uint16_t listener, route;
   const struct weir__stream_ops *stream;
-  bool served, secure, routed;
+  bool served, secure, routed, greeting;
   bool readable, exhaust;    /* what only the stream knows: the kernel tells the rest anew */
   struct weir__tls tls;      /* where it is secure */
   struct weir__extra extra;  /* where the server has it */
@@ -66,6 +67,7 @@ static struct journey *pack(struct weir_conn *c, struct weir__kept *kept)
   j->route = c->route;
   j->routed = c->routed;
   j->served = c->served;
+  j->greeting = c->greeting;
   j->stream = c->stream.ops;
   j->secure = is_secure(c);
   j->readable = c->stream.source.readable;
@@ -107,6 +109,7 @@ static void give_up(struct journey *j)
   const struct weir__sys *sys = j->to->server->sys;
   if (j->secure)
     weir__tls_abandon(&j->tls);
+  weir__admit_lost(j->to->server, j->greeting);
   sys->close(sys, j->fd);
   weir__kept_detach(j->kept);
   weir_request_unref(&j->kept->request);
@@ -142,6 +145,7 @@ static void restore(struct weir_conn *c, const struct journey *j)
     c->route = j->route;
   c->routed = j->routed;
   c->served = j->served;
+  c->greeting = j->greeting;
 }
 
 /* The request goes on where it stood. */

@@ -1,7 +1,7 @@
 /* How a server begins, its log and its counts. */
 #include "ws/server.h"
 
-#include "ws/conn.h"
+#include "ws/admit.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,6 +21,8 @@ int weir__server_new(struct weir_server **out, const struct weir_options *option
     sys->free(sys, server);
     return -EINVAL;
   }
+  if (server->options.max_connections == 0)
+    server->options.max_connections = weir__admit_default(sys->descriptor_limit(sys));
   server->http_limits.max_header_bytes = server->options.max_header_bytes;
   server->http_limits.max_header_fields = server->options.max_header_fields;
   server->http_limits.max_uri_bytes = server->options.max_uri_bytes;
@@ -58,6 +60,7 @@ static void add_shard(struct weir_counters *sum, const struct weir__shard *shard
   sum->bytes_received += read_count(&counters->bytes_received);
   sum->bytes_sent += read_count(&counters->bytes_sent);
   sum->dropped += read_count(&counters->dropped);
+  sum->turned_away += read_count(&counters->turned_away);
   sum->failed += read_count(&counters->failed);
   sum->tls_handshakes += read_count(&counters->tls_handshakes);
   sum->tls_failed += read_count(&counters->tls_failed);

@@ -98,6 +98,7 @@ struct weir__shard {
   struct weir__interrupt stop;
   struct weir_counters counters; /* written by the loop, read relaxed by others */
   uint64_t controls_received;    /* control frames */
+  uint32_t turned_away;          /* connections that are told so now */
   pthread_t thread;
 };
 
@@ -122,6 +123,8 @@ struct weir_server {
   uint32_t shard_count;     /* atomic: set once all shards are there */
   uint32_t stopping;        /* atomic */
   size_t compression_bytes; /* atomic: of the budget, held or reserved */
+  size_t connections;       /* atomic: that have a place; ws/admit.h */
+  size_t handshakes;        /* atomic: of those, that wait for the answer to their first request */
   bool attached, running;
   pthread_mutex_t gate; /* held while threads are being started */
 };

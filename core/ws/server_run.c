@@ -211,6 +211,7 @@ void weir_server_free(struct weir_server *server)
     if (server->shards[i].own_loop)
       weir_loop_free(server->shards[i].loop);
   }
+  WEIR__ASSERT(server->connections == 0 && server->handshakes == 0);
   weir__server_free_endpoints(server);
   sys->free(sys, server->shards);
   weir__server_free_routes(server);

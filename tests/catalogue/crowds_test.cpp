@@ -1,10 +1,134 @@
-/* Row 71: more subscriptions and topics than there may be (RFC 6455 section 10.4). */
+/* Rows 62, 63 and 71: more connections, handshakes, subscriptions and topics than there may be (RFC
+ * 6455 section 10.4, RFC 9110 sections 15.6.4, 10.2.3). */
 #include "catalogue/harness.hpp"
 
 #include <cerrno>
 #include <gtest/gtest.h>
 
 using namespace catalogue;
+
+namespace
+{
+
+/* As many as that beside the bystander. */
+setup with_connections(size_t most)
+{
+  setup out;
+  out.options.max_connections = most + 1;
+  return out;
+}
+
+/* How many of some clients the server closes without a word. */
+size_t count_closed(std::vector<client> &attackers)
+{
+  size_t closed = 0;
+  for (client &attacker : attackers) {
+    ending end = attacker.wait_end(std::chrono::milliseconds(0));
+    closed += end != ending::silence;
+  }
+  return closed;
+}
+
+} // namespace
+
+TEST(Row62, ConnectionsOverTheCap)
+{
+  server at(with_connections(2));
+  client first = at.open(), second = at.open();
+  response answer = expect_refused(at, request{}.str(), 503, "full");
+  EXPECT_EQ(answer.value("retry-after"), "5");
+  expect_refused(at, request{}.with_line("GET /nowhere HTTP/1.1").str(), 503, "full");
+  EXPECT_EQ(at.counters().turned_away, 6u);
+  for (client *each : {&first, &second})
+    expect_echo(*each, "not touched");
+  first.reset();
+  client third = at.connect();
+  at.poll("a place", [&] {
+    third = at.connect();
+    third.send(request{}.str());
+    return third.read_response(false).value_or(response{}).status == 101;
+  });
+}
+
+TEST(Row62, ManyOverTheCapAreClosedAtOnce)
+{
+  server at(with_connections(1));
+  client inside = at.open();
+  uint64_t memory = at.counters().memory_bytes;
+  std::vector<client> attackers;
+  for (int i = 0; i < 300; i++)
+    attackers.emplace_back(at.port(), 0, transport::tcp);
+  at.poll("all of them", [&] { return at.counters().turned_away == 300; });
+  at.expect_undisturbed();
+  EXPECT_EQ(count_closed(attackers), 300u - 64u) << "64 at a time are told why";
+  EXPECT_LT(at.counters().memory_bytes, memory + (256 << 10));
+  expect_echo(inside, "not touched");
+  for (client &attacker : attackers)
+    attacker.reset();
+  expect_refused(at, request{}.str(), 503, "full");
+}
+
+TEST(Row63, HalfOpenOverTheCap)
+{
+  setup few;
+  few.options.max_handshakes = 20;
+  server at(few);
+  client inside = at.open();
+  std::vector<client> attackers;
+  for (int i = 0; i < 300; i++) {
+    attackers.emplace_back(at.port(), 0, transport::tcp);
+    if (at.over() == transport::tcp && i % 2 == 0)
+      attackers.back().send("GET / HTTP/1.1\r\nHost: localhost\r\n");
+  }
+  at.poll("all of them", [&] { return at.counters().turned_away == 280; });
+  EXPECT_EQ(count_closed(attackers), 300u - 20u - 64u);
+  at.expect_undisturbed();
+  expect_echo(inside, "not touched");
+  for (client &attacker : attackers)
+    attacker.reset();
+  client late = at.connect();
+  at.poll("a place", [&] {
+    late = at.connect();
+    late.send(request{}.str());
+    return late.read_response(false).value_or(response{}).status == 101;
+  });
+}
+
+/* Those that are open, or were answered once, are no handshakes. */
+TEST(Row63, OpenConnectionsCountForNothing)
+{
+  setup one;
+  one.options.max_handshakes = 1;
+  server at(one);
+  std::vector<client> peers;
+  for (int i = 0; i < 50; i++)
+    peers.push_back(at.open());
+  for (client &peer : peers)
+    expect_echo(peer, "open");
+  EXPECT_EQ(at.counters().turned_away, 0u);
+  client silent = at.connect();
+  if (at.over() == transport::tcp)
+    silent.send("G");
+  else
+    silent.send_raw(silent.hello().substr(0, 5));
+  at.poll("it", [&] { return at.counters().accepted == 52; });
+  expect_refused(at, request{}.str(), 503, "full");
+}
+
+TEST(Row63, HalfOpenOnesAreSmall)
+{
+  server at;
+  std::vector<client> attackers;
+  auto crowd = [&](size_t count) {
+    while (attackers.size() < count)
+      attackers.emplace_back(at.port(), 0, transport::tcp);
+    at.poll("all of them", [&] { return at.counters().accepted == count + 1; });
+  };
+  crowd(50);
+  uint64_t memory = at.counters().memory_bytes;
+  crowd(350);
+  EXPECT_LT((at.counters().memory_bytes - memory) / 300, 1024u);
+}
 
 namespace
 {

@@ -308,8 +308,12 @@ void client::finish(bool by_reset)
     return;
   if (by_reset)
     kernel_.note("client %ld was reset", number);
-  bool dropped = !upgraded_ && plain.empty() && in_.empty() && !broke_off && !path_.empty();
+  bool refused = in_.empty() || status == 503;
+  bool dropped = !upgraded_ && plain.empty() && refused && !broke_off && !path_.empty();
   if (dropped && manners.tries_again) {
+    turned_away += status == 503 ? 1 : 0;
+    status = 0;
+    in_.clear();
     socket->on_traffic = nullptr;
     socket = nullptr;
     port = 0;

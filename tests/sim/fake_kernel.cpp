@@ -84,6 +84,7 @@ struct seam_functions {
 
   static void the_rest(struct weir__sys &t)
   {
+    t.descriptor_limit = [](const weir__sys *s) { return of(s).max_files; };
     t.epoll_create1 = [](const weir__sys *s, int) { return of(s).epoll_create(); };
     t.epoll_ctl = [](const weir__sys *s, int epfd, int op, int fd, epoll_event *event) {
       return of(s).epoll_ctl(epfd, op, fd, event);

@@ -111,6 +111,7 @@ TEST(shortage, of_descriptors)
 {
   sim::world_options options;
   options.max_files = 12;
+  options.server.max_connections = WEIR_OFF;
   sim::world w(3, options);
   ASSERT_EQ(w.set_up(), 0);
   for (int i = 0; i < 30; ++i) {

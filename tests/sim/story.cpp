@@ -283,8 +283,14 @@ world_options options_of(dice &roll, const flavour &f)
   o.sndbuf = roll.chance(400) ? roll.between(64, 5000) : roll.between(5000, 300000);
   o.rcvbuf = roll.chance(300) ? roll.between(64, 5000) : roll.between(5000, 300000);
   o.route.max_queued_bytes = o.route.max_queued_messages = WEIR_OFF;
-  if (f.starved)
+  if (f.starved) {
     o.max_files = 9 + roll.below(4);
+    o.server.max_connections = WEIR_OFF;
+  }
+  if (f.crowds) {
+    o.server.max_connections = roll.between(1, 4);
+    o.server.max_handshakes = roll.between(1, 4);
+  }
   if (f.overflows) {
     o.lossy = true;
     o.route.max_queued_bytes = roll.between(300, 300000);
@@ -395,7 +401,7 @@ void tell(uint64_t seed, const flavour &f, plant bug,
   if (int error = w.set_up(); error != 0)
     w.fail("set-up: " + std::string(weir_strerror(error)));
   std::deque<player> players;
-  size_t count = f.starved ? roll.between(4, 16) : roll.between(1, 7);
+  size_t count = f.starved || f.crowds ? roll.between(4, 16) : roll.between(1, 7);
   for (size_t i = 0; i < count && w.failures.empty(); ++i) {
     unsigned steps = static_cast<unsigned>(roll.between(1, 30));
     client_manners manners = manners_of(roll);

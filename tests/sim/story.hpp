@@ -17,6 +17,7 @@ struct flavour {
   bool secure = false;    // TLS
   bool drips = false;     // the kernel gives and takes a byte a call
   bool local = false;     // by a unix socket, whose short reads say nothing
+  bool crowds = false;    // more clients than the server takes
 };
 
 // Tells the story of a seed from beginning to end; what went wrong is in the world that is handed

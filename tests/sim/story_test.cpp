@@ -43,6 +43,7 @@ const sim::flavour flavours[] = {
      .overflows = true,
      .deflates = true,
      .secure = true},
+    {.name = "crowded", .faults = true, .breaks = true, .crowds = true},
     {.name = "drip", .faults = true, .breaks = true, .deflates = true, .drips = true},
 };
 
@@ -58,6 +59,7 @@ void expect_all_kinds(const struct weir_counters &sum, const sim::flavour &f, ui
   EXPECT_GE(sum.messages_compressed, f.deflates ? due : 0);
   EXPECT_GE(sum.messages_inflated, f.deflates ? due : 0);
   EXPECT_GE(sum.twins_compressed, f.deflates ? due : 0);
+  EXPECT_GE(sum.turned_away, f.crowds ? due : 0);
   testing::Test::RecordProperty("handshakes", static_cast<int>(sum.tls_handshakes));
   testing::Test::RecordProperty("compressed", static_cast<int>(sum.messages_compressed));
   testing::Test::RecordProperty("inflated", static_cast<int>(sum.messages_inflated));
@@ -77,6 +79,7 @@ TEST_P(stories, ends_well)
       sum.messages_compressed += w.counters.messages_compressed;
       sum.messages_inflated += w.counters.messages_inflated;
       sum.twins_compressed += w.counters.twins_compressed;
+      sum.turned_away += w.counters.turned_away;
     });
     if (!good)
       return;

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <set>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
 
@@ -99,6 +100,18 @@ TEST(errors, are_negative)
   weir__address address;
   EXPECT_EQ(sys->getsockname(sys, -1, &address), -EBADF);
   EXPECT_EQ(sys->getpeername(sys, -1, &address), -EBADF);
+}
+
+TEST(descriptor_limit, is_that_of_the_process)
+{
+  rlimit before, less;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  less = {50, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &less), 0);
+  EXPECT_EQ(sys->descriptor_limit(sys), 50u);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(sys->descriptor_limit(sys),
+            before.rlim_cur == RLIM_INFINITY ? SIZE_MAX : before.rlim_cur);
 }
 
 TEST(eventfd, leaves_errno_alone)
