@@ -180,8 +180,8 @@ static void refuse(struct weir_conn *c, int status, const char *reason, const ch
     if (request->type.len > 0) {
       response.type = weir__builder_slice(&request->type);
       response.body = weir__builder_slice(&request->body);
-      response.retry = false;
     }
+    response.retry &= request->fields.len == 0; /* an application that adds some says when */
   }
   response.length = response.body.len;
   weir__count(&c->shard->counters.refused, 1);
