@@ -220,6 +220,7 @@ void read_arguments(struct settings *s, int argc, char **argv)
       {"host", "ADDRESS", "address or name to listen on; default: all", &s->host},
       {"unix", "PATH", "unix socket, or @NAME; instead of a port unless one is given",
        &s->unix_path},
+      {"static", "DIR", "GET gives the files of this folder", &s->folder},
       {"unix-mode", "OCTAL", "permissions of its file; default 0666 less the umask", &mode},
       {"tls-cert", "FILE", "wss with this certificate and its chain, PEM; SIGHUP reads it again",
        &s->tls_cert},

@@ -56,6 +56,8 @@ int main(int argc, char **argv)
     settings.server.log = print_log;
   check(weir_server_new(&running, &settings.server), "options");
   check(settings.mode->add_routes(running, &settings), "routes");
+  if (settings.folder != NULL)
+    check(weir_server_static(running, "/*", settings.folder, NULL), settings.folder);
   listen_as_told(running, &settings);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);

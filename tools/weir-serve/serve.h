@@ -12,6 +12,7 @@ struct settings {
   const struct mode *mode;
   const char *host;                               /* NULL: all addresses */
   const char *unix_path;                          /* NULL: none */
+  const char *folder;                             /* whose files GET gives; NULL: none */
   const char *tls_cert, *tls_key, *tls_client_ca; /* files; NULL: plain; clients are not asked */
   struct weir_tls_identity tls_more[16];
   size_t tls_more_count;
