@@ -123,7 +123,10 @@ TEST_F(stream, clears_writable_when_not_all_was_taken)
   ASSERT_GT(taken, 0);
   ASSERT_LT(taken, static_cast<ssize_t>(large.size()));
   EXPECT_FALSE(s.source.writable);
-  EXPECT_EQ(give({"more"}), -EAGAIN);
+  ssize_t more;
+  while ((more = give({"more"})) > 0) // what the peer's side has taken meanwhile left room
+    taken += more;
+  EXPECT_EQ(more, -EAGAIN);
   EXPECT_FALSE(s.source.writable);
   heard(static_cast<size_t>(taken)); // room again, and an edge says so
   while (!s.source.writable)
