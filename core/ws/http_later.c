@@ -28,6 +28,7 @@ static bool advance(struct weir__kept *kept, uint32_t from, enum weir__kept_stat
 bool weir__kept_detach(struct weir__kept *kept)
 {
   kept->request.conn = NULL;
+  __atomic_store_n(&kept->queued, 0, __ATOMIC_SEQ_CST);
   return advance(kept, WEIR__KEPT_OPEN, WEIR__KEPT_GONE) ||
          advance(kept, WEIR__KEPT_BEGUN, WEIR__KEPT_GONE);
 }
@@ -77,6 +78,7 @@ static void note_queued(struct weir__kept *kept, const struct weir_conn *c)
 /* How long what is queued may take counts from now. */
 static void await_progress(struct weir_conn *c)
 {
+  weir__loop_freshen(weir__conn_loop(c));
   c->since_tick = weir__conn_tick(c);
   weir__conn_arm(c);
 }
@@ -130,11 +132,13 @@ static void queue_end(struct weir__kept *kept)
   struct weir_conn *c = kept->request.conn;
   if (c == NULL)
     return;
-  bool chunked = kept->chunked && !kept->bodiless && !c->broken;
+  bool chunked = kept->chunked && !kept->bodiless && !c->broken, first = c->outbox == NULL;
   if (chunked && weir__conn_queue_bytes(c, "0\r\n\r\n", 5, NULL, 0) != 0)
     cut(c);
   if (!kept->bodiless && kept->announced != WEIR__UNANNOUNCED && kept->left > 0)
     kept->last = true; /* an end that comes too early tells the client */
+  if (first)
+    await_progress(c);
   kept->whole = true;
   wake(kept);
 }
