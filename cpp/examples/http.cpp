@@ -95,6 +95,7 @@ static int watch(weir::request &request)
 
 int main(int argc, char **argv)
 try {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   weir::server app;
   app.get("/", [](weir::request &) {
     return weir::response{.type = "text/html; charset=utf-8", .body = page};
