@@ -167,26 +167,34 @@ static void walk_forwarded(struct walk *walk, struct weir_slice line)
 
 /* ---- both */
 
-struct weir__ip weir__forwarded_client(const struct weir__http_head *head,
-                                       const struct weir__network *trusted, size_t count,
-                                       struct weir__ip peer)
+static void walk_all_forwarded(struct walk *walk, const struct weir__http_head *head)
 {
   static const struct weir_slice forwarded = {"forwarded", 9};
-  struct walk walk = {trusted, count, peer, peer, true};
-  if (!is_trusted(&walk, &peer))
-    return peer;
-  bool has_forwarded = false;
   for (size_t i = 0; i < head->field_count; i++)
-    if (weir__text_equal_nocase(head->fields[i].name, forwarded)) {
-      has_forwarded = true;
-      walk_forwarded(&walk, head->fields[i].value);
-    }
-  if (has_forwarded)
-    return walk.client;
+    if (weir__text_equal_nocase(head->fields[i].name, forwarded))
+      walk_forwarded(walk, head->fields[i].value);
+}
+
+static void walk_x_forwarded_for(struct walk *walk, const struct weir__http_head *head)
+{
   struct weir__http_list list = weir__http_list_begin(head, "x-forwarded-for");
   struct weir_slice element;
   struct weir__ip ip;
   while (weir__http_list_next(&list, &element))
-    settle(&walk, parse_node(element, &ip), &ip);
+    settle(walk, parse_node(element, &ip), &ip);
+}
+
+struct weir__ip weir__forwarded_client(const struct weir__http_head *head,
+                                       enum weir__forwarded_field field,
+                                       const struct weir__network *trusted, size_t count,
+                                       struct weir__ip peer)
+{
+  struct walk walk = {trusted, count, peer, peer, true};
+  if (!is_trusted(&walk, &peer))
+    return peer;
+  if (field == WEIR__FORWARDED)
+    walk_all_forwarded(&walk, head);
+  else
+    walk_x_forwarded_for(&walk, head);
   return walk.client;
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <strings.h>
 #include <utility>
 #include <vector>
 
@@ -51,8 +52,9 @@ std::vector<weir__network> networks(std::initializer_list<const char *> texts)
 const std::vector<weir__network> TRUSTED = networks({"10.0.0.0/8", "fd00::/8", "unix"});
 
 // Each value in memory of its own size, so that a sanitizer sees a byte too far.
-std::string client(const fields &given, std::string_view peer = "10.0.0.1",
-                   const std::vector<weir__network> &trusted = TRUSTED)
+std::string client_by(weir__forwarded_field field, const fields &given,
+                      std::string_view peer = "10.0.0.1",
+                      const std::vector<weir__network> &trusted = TRUSTED)
 {
   auto head = std::make_unique<weir__http_head>();
   std::vector<std::vector<char>> values;
@@ -62,7 +64,17 @@ std::string client(const fields &given, std::string_view peer = "10.0.0.1",
     const std::vector<char> &copy = values[head->field_count];
     head->fields[head->field_count++] = {slice(name), {copy.data(), copy.size()}};
   }
-  return text(weir__forwarded_client(head.get(), trusted.data(), trusted.size(), ip(peer)));
+  return text(weir__forwarded_client(head.get(), field, trusted.data(), trusted.size(), ip(peer)));
+}
+
+// By the field that is there.
+std::string client(const fields &given, std::string_view peer = "10.0.0.1",
+                   const std::vector<weir__network> &trusted = TRUSTED)
+{
+  bool is_forwarded = false;
+  for (const auto &[name, value] : given)
+    is_forwarded |= strcasecmp(name.c_str(), "forwarded") == 0;
+  return client_by(is_forwarded ? WEIR__FORWARDED : WEIR__X_FORWARDED_FOR, given, peer, trusted);
 }
 
 std::string forwarded(const std::string &value)
@@ -248,10 +260,13 @@ TEST(ForwardedClient, LeavesQuotesOpenInVain)
             "192.0.2.1");
 }
 
-TEST(ForwardedClient, IsOfForwardedAloneWhereThereIsOne)
+TEST(ForwardedClient, IsOfTheFieldThatProxiesWrite)
 {
-  EXPECT_EQ(client({{"X-Forwarded-For", "198.51.100.1"}, {"Forwarded", "for=192.0.2.1"}}),
-            "192.0.2.1");
+  const fields both = {{"X-Forwarded-For", "198.51.100.1"}, {"Forwarded", "for=192.0.2.1"}};
+  EXPECT_EQ(client_by(WEIR__FORWARDED, both), "192.0.2.1");
+  EXPECT_EQ(client_by(WEIR__X_FORWARDED_FOR, both), "198.51.100.1");
+  EXPECT_EQ(client_by(WEIR__FORWARDED, {{"X-Forwarded-For", "198.51.100.1"}}), "10.0.0.1");
+  EXPECT_EQ(client_by(WEIR__X_FORWARDED_FOR, {{"Forwarded", "for=192.0.2.1"}}), "10.0.0.1");
   EXPECT_EQ(client({{"forwarded", "for=unknown"}, {"X-Forwarded-For", "198.51.100.1"}}),
             "10.0.0.1");
   EXPECT_EQ(client({{"FORWARDED", ""}, {"X-Forwarded-For", "198.51.100.1"}}), "10.0.0.1");

@@ -73,6 +73,8 @@ struct weir_options {
                                          addresses and networks ("10.0.0.0/8", "::1"), and "unix"
                                          for all peers of unix sockets; NULL-terminated; default
                                          none */
+  size_t trust_forwarded; /* 1: they write Forwarded; default 0: X-Forwarded-For. The other field is
+                             not looked at, for proxies pass on what a client wrote there */
 };
 
 /* Options of a route: of each of its connections. */
