@@ -41,7 +41,7 @@ template <class Do> auto elsewhere(Do once) -> decltype(once())
 /* "/later" keeps its requests, "/now/:n" answers with n at once. */
 class http_later : public testing::Test
 {
-protected:
+public:
   page later, now;
   weir_http_route options = {};
   stage at;

@@ -9,7 +9,7 @@ namespace http_later_test
 
 class http_stream : public http_later
 {
-protected:
+public:
   size_t drains = 0;
   std::function<void(weir_request *)> on_drain = [](weir_request *) {};
 
