@@ -27,13 +27,14 @@ static void hand_on(struct weir_conn *c, struct weir__kept *kept, struct weir_sl
     route->http.on_body(&kept->request, piece, last, route->arg);
 }
 
-/* The body is whole: a handler that waited for it is asked. */
-static void finish(struct weir_conn *c, struct weir__kept *kept)
+/* The body's last piece came: before it is handed on, what is answered then is not early. */
+static void hand_on_last(struct weir_conn *c, struct weir__kept *kept, struct weir_slice piece)
 {
   c->http->phase = WEIR__HTTP_WAIT;
   c->since_tick = weir__conn_tick(c);
   weir__conn_arm(c);
-  if (!kept->asked)
+  hand_on(c, kept, piece, true);
+  if (goes_on(c, kept) && !kept->asked) /* its handler waits for the whole body */
     weir__http_ask(c, kept);
 }
 
@@ -43,10 +44,10 @@ static size_t take_counted(struct weir_conn *c, struct weir__kept *kept, const c
   struct weir__http_conn *http = c->http;
   size_t n = len < http->body_left ? len : (size_t)http->body_left;
   http->body_left -= n;
-  bool last = http->body_left == 0;
-  hand_on(c, kept, (struct weir_slice){data, n}, last);
-  if (last && goes_on(c, kept))
-    finish(c, kept);
+  if (http->body_left == 0)
+    hand_on_last(c, kept, (struct weir_slice){data, n});
+  else
+    hand_on(c, kept, (struct weir_slice){data, n}, false);
   return n;
 }
 
@@ -67,10 +68,10 @@ static size_t take_chunk(struct weir_conn *c, struct weir__kept *kept, const cha
     too_large(c);
     return len;
   }
-  if (piece.len > 0 || end > 0)
-    hand_on(c, kept, piece, end > 0);
-  if (end > 0 && goes_on(c, kept))
-    finish(c, kept);
+  if (end > 0)
+    hand_on_last(c, kept, piece);
+  else if (piece.len > 0)
+    hand_on(c, kept, piece, false);
   return used;
 }
 
@@ -122,8 +123,6 @@ void weir__http_await_body(struct weir_conn *c, struct weir__kept *kept)
     return;
   }
   weir_request_ref(&kept->request); /* the handler may let go of it */
-  hand_on(c, kept, nothing, true);
-  if (goes_on(c, kept))
-    finish(c, kept);
+  hand_on_last(c, kept, nothing);
   weir_request_unref(&kept->request);
 }
