@@ -87,16 +87,14 @@ static void serve(struct weir_conn *c, const char *data, size_t len)
   int error = weir__http_parse(&head, data, len, &reason);
   if (error == 0 && weir__http_expect(&head, &reason) < 0)
     error = -417;
-  if (error != 0) {
-    weir__http_refuse(c, -error, reason, NULL);
-    return;
-  }
   struct weir_request request = {.conn = c,
                                  .head = &head,
                                  .raw = {data, len},
                                  .pool = weir__http_pool(c),
                                  .listener = c->listener};
-  if (c->turned_away != WEIR__TURNED_NOT)
+  if (error != 0)
+    weir__http_refuse(c, -error, reason, &request);
+  else if (c->turned_away != WEIR__TURNED_NOT)
     turn_away(c, &request);
   else if (weir__handshake_asked(&head))
     weir__http_upgrade(c, &request);

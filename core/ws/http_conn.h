@@ -126,7 +126,7 @@ bool weir__http_is_bodiless(int status);
 void weir__http_answer(struct weir_conn *c, struct weir_request *request, int status, bool last);
 
 /* Refuses with a sentence, or with the body that was set, and closes after a linger. request may be
- * NULL. */
+ * NULL: then nothing was set. */
 void weir__http_refuse(struct weir_conn *c, int status, const char *reason,
                        const struct weir_request *request);
 void weir__http_refuse_method(struct weir_conn *c, const char *allow,

@@ -20,10 +20,13 @@ static void conclude(struct weir_conn *c, struct weir_request *request, int verd
     weir__kept_detach(kept);
   if (verdict == 0)
     verdict = 200;
-  if (verdict >= 200 && verdict <= 599)
-    weir__http_answer(c, weir__request_at(request), verdict, last);
-  else
-    weir__http_refuse(c, verdict <= -400 && verdict >= -599 ? -verdict : 500, reason, NULL);
+  struct weir_request *at = weir__request_at(request);
+  if (verdict >= 200 && verdict <= 599) {
+    weir__http_answer(c, at, verdict, last);
+  } else {
+    at->fields.len = at->type.len = 0; /* what was set was for another answer */
+    weir__http_refuse(c, verdict <= -400 && verdict >= -599 ? -verdict : 500, reason, at);
+  }
   weir_request_unref(held == NULL ? NULL : &held->request);
 }
 

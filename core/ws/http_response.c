@@ -160,6 +160,14 @@ static bool is_half_answered(const struct weir_conn *c)
   return c->http != NULL && c->http->request != NULL && c->http->request->headed;
 }
 
+/* Whether the request, or where that is not given the one at hand, asks for a head alone. */
+static bool asks_for_head(const struct weir_conn *c, const struct weir_request *request)
+{
+  if (request == NULL && c->http != NULL && c->http->request != NULL)
+    request = &c->http->request->request;
+  return request != NULL && weir__text_equal(request->head->method, "HEAD");
+}
+
 static void refuse(struct weir_conn *c, int status, const char *reason, const char *allow,
                    const struct weir_request *request)
 {
@@ -171,12 +179,12 @@ static void refuse(struct weir_conn *c, int status, const char *reason, const ch
   int len = snprintf(text, sizeof text, "%s\n", reason);
   struct weir__response response = {.type = {"text/plain; charset=utf-8", 25},
                                     .body = {text, (size_t)len},
+                                    .head_only = asks_for_head(c, request),
                                     .last = true,
                                     .retry = status == 503 || status == 429,
                                     .allow = allow};
   if (request != NULL) {
     response.fields = weir__builder_slice(&request->fields);
-    response.head_only = weir__text_equal(request->head->method, "HEAD");
     if (request->type.len > 0) {
       response.type = weir__builder_slice(&request->type);
       response.body = weir__builder_slice(&request->body);
