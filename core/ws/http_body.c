@@ -101,7 +101,7 @@ void weir__http_begin_body(struct weir_conn *c, struct weir__kept *kept)
   const struct weir__http_head *head = kept->request.head;
   struct weir__http_conn *http = c->http;
   http->request = kept;
-  http->phase = WEIR__HTTP_BODY;
+  http->phase = head->has_body ? WEIR__HTTP_BODY : WEIR__HTTP_WAIT;
   http->chunked = head->chunked;
   http->chunks = (struct weir__chunked){0};
   http->body_left = head->content_length;
