@@ -317,13 +317,46 @@ TEST(HttpParse, KnowsWhetherTheConnectionStays)
       {"GET / HTTP/1.1", "Connection: closed\r\n", true},
       {"GET / HTTP/1.1", "Proxy-Connection: close\r\n", true},
       {"GET / HTTP/1.0", "", false},
-      {"GET / HTTP/1.0", "Connection: keep-alive\r\n", false},
+      {"GET / HTTP/1.0", "Connection: Keep-Alive\r\n", true},
+      {"GET / HTTP/1.0", "Connection: keep-alive, close\r\n", false},
   };
   for (const auto &[line, fields, stays] : cases) {
     SCOPED_TRACE(std::string(line) + " " + fields);
     parsed p(request("Host: a\r\n"s + fields, line));
     ASSERT_EQ(p.status, 0) << p.reason;
     EXPECT_EQ(p.head->keep_alive, stays);
+  }
+}
+
+TEST(HttpParse, TellsHowTheBodyIsFramed)
+{
+  parsed counted(request("Host: a\r\nContent-Length: 1234567890123\r\n", "POST / HTTP/1.1"));
+  EXPECT_FALSE(counted.head->chunked);
+  EXPECT_EQ(counted.head->content_length, 1234567890123u);
+  parsed chunked(request("Host: a\r\nTransfer-Encoding: Chunked\r\n", "POST / HTTP/1.1"));
+  EXPECT_TRUE(chunked.head->chunked);
+  parsed none(request("Host: a\r\n"));
+  EXPECT_FALSE(none.head->chunked);
+  EXPECT_EQ(none.head->content_length, 0u);
+}
+
+TEST(HttpExpect, IsToGoOnOrNothing)
+{
+  const std::tuple<const char *, const char *, int> cases[] = {
+      {"POST / HTTP/1.1", "Content-Length: 1\r\n", 0},
+      {"POST / HTTP/1.1", "Content-Length: 1\r\nExpect: 100-Continue\r\n", 1},
+      {"POST / HTTP/1.1", "Expect: 100-continue\r\n", 0}, // there is no body to wait for
+      {"POST / HTTP/1.0", "Content-Length: 1\r\nExpect: 100-continue\r\n", 0},
+      {"POST / HTTP/1.0", "Expect: more\r\n", 0},
+      {"GET / HTTP/1.1", "Expect: 100-continue, more\r\n", -417},
+      {"GET / HTTP/1.1", "Expect:\r\n", -417},
+      {"GET / HTTP/1.1", "Expect: 100-continue\r\nExpect: 100-continue\r\n", -417},
+  };
+  for (const auto &[line, fields, expected] : cases) {
+    SCOPED_TRACE(std::string(line) + " " + fields);
+    parsed p(request("Host: a\r\n"s + fields, line));
+    ASSERT_EQ(p.status, 0) << p.reason;
+    EXPECT_EQ(weir__http_expect(p.head.get(), &p.reason), expected);
   }
 }
 

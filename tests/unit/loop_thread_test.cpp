@@ -54,6 +54,37 @@ TEST_F(loop_thread, runs_every_post_once_and_in_order)
   EXPECT_EQ(out_of_order, 0);
 }
 
+// Without memory of the loop's, among posts that have some; what runs may free the node.
+TEST_F(loop_thread, runs_posts_of_their_owners)
+{
+  struct owned {
+    weir__post post;
+    note what;
+  };
+  size_t before = fake.allocations;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < THREADS; t++)
+    threads.emplace_back([this, t] {
+      for (int i = 0; i < POSTS; i++) {
+        auto *mine = new owned{{}, {this, t, i}};
+        weir__loop_post(
+            loop, &mine->post,
+            [](void *arg) {
+              auto *theirs = static_cast<owned *>(arg);
+              run(new note(theirs->what));
+              delete theirs;
+            },
+            mine);
+      }
+    });
+  while (runs < THREADS * POSTS)
+    ASSERT_GE(weir_loop_step(loop, 10000), 0);
+  for (auto &thread : threads)
+    thread.join();
+  EXPECT_EQ(out_of_order, 0);
+  EXPECT_EQ(fake.allocations, before);
+}
+
 TEST_F(loop_thread, runs_the_posts_that_are_left_when_it_is_freed)
 {
   std::vector<std::thread> threads = start_posting();

@@ -95,6 +95,15 @@ TEST(UriPattern, GivesParameters)
   EXPECT_EQ(text(weir__uri_parameter("*", slice("/1"), "a")), std::nullopt);
 }
 
+TEST(UriPattern, GivesTheRest)
+{
+  EXPECT_EQ(text(weir__uri_rest("*", slice("/a/b"))), "a/b");
+  EXPECT_EQ(text(weir__uri_rest("/*", slice("/"))), "");
+  EXPECT_EQ(text(weir__uri_rest("/files/*", slice("/files/a%20b/c"))), "a%20b/c");
+  EXPECT_EQ(text(weir__uri_rest("/:user/*", slice("/me//x"))), "/x");
+  EXPECT_EQ(text(weir__uri_rest("/files/:name", slice("/files/a"))), std::nullopt);
+}
+
 int sign(int n)
 {
   return (n > 0) - (n < 0);
