@@ -160,6 +160,19 @@ static bool is_half_answered(const struct weir_conn *c)
   return c->http != NULL && c->http->request != NULL && c->http->request->headed;
 }
 
+/* Ends the connection amid a response. What is queued still leaves, for responses before it may be
+ * among that; but not where the response's end is the connection's: it would look like that. */
+static void break_off(struct weir_conn *c)
+{
+  const struct weir__kept *kept = c->http->request;
+  if (kept->announced == WEIR__UNANNOUNCED && !kept->chunked && !kept->bodiless) {
+    weir__conn_lost(c, 0, "");
+    return;
+  }
+  weir__http_drop(c);
+  weir__conn_linger(c);
+}
+
 /* Whether the request, or where that is not given the one at hand, asks for a head alone. */
 static bool asks_for_head(const struct weir_conn *c, const struct weir_request *request)
 {
@@ -172,7 +185,7 @@ static void refuse(struct weir_conn *c, int status, const char *reason, const ch
                    const struct weir_request *request)
 {
   if (is_half_answered(c)) {
-    weir__conn_lost(c, 0, "");
+    break_off(c);
     return;
   }
   char text[256];
