@@ -283,7 +283,7 @@ static struct weir__folder *make_folder(const struct weir__sys *sys, const char 
     return NULL;
   memset(folder, 0, sizeof *folder);
   folder->sys = sys;
-  strcpy(folder->index, index);
+  memcpy(folder->index, index, strlen(index) + 1);
   if (options->max_age_s == 0)
     snprintf(folder->cache, sizeof folder->cache, "no-cache");
   else
