@@ -137,6 +137,23 @@ static int sink_routes(struct weir_server *server, struct settings *settings)
   return add(server, "*", settings, (struct weir_handlers){0});
 }
 
+/* Says "address port" of whom the server takes the client for. */
+static void greet(struct weir_conn *conn, void *arg)
+{
+  struct weir_peer peer;
+  char text[sizeof peer.address + sizeof " 65535"];
+  (void)arg;
+  if (weir_conn_peer(conn, &peer) != 0)
+    return; /* it is gone */
+  int len = snprintf(text, sizeof text, "%s %u", peer.address, peer.port);
+  weir_conn_send(conn, WEIR_TEXT, text, (size_t)len);
+}
+
+static int peer_routes(struct weir_server *server, struct settings *settings)
+{
+  return add(server, "*", settings, (struct weir_handlers){.on_open = greet, .on_message = echo});
+}
+
 /* The tutorial's way: a send for each client, of a list that the application keeps. */
 struct clients {
   struct weir_conn **list;
@@ -200,5 +217,6 @@ const struct mode modes[] = {
     {"loop", "each goes to all, by a send for each client", loop_routes},
     {"chat", "the tutorial: /all and /others broadcast, other paths answer", chat_routes},
     {"sink", "nothing", sink_routes},
+    {"peer", "each goes back, after a greeting with the client's address and port", peer_routes},
     {NULL, NULL, NULL},
 };
