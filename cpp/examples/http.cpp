@@ -3,6 +3,7 @@
  *
  *   curl localhost:8080/rooms/kitchen/next & curl -X PUT -d 21.5 localhost:8080/rooms/kitchen */
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -96,7 +97,7 @@ static int watch(weir::request &request)
 int main(int argc, char **argv)
 try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  weir::server app;
+  static weir::server app;
   app.get("/", [](weir::request &) {
     return weir::response{.type = "text/html; charset=utf-8", .body = page};
   });
@@ -109,6 +110,8 @@ try {
     app.files("/files/*", argv[2], {.max_age_s = 60});
   app.listen(argc > 1 ? std::atoi(argv[1]) : 8080);
   std::printf("listening on http://localhost:%d/\n", app.port());
+  for (int number : {SIGINT, SIGTERM})
+    std::signal(number, [](int) { app.stop(); });
   app.run();
 } catch (const std::exception &e) {
   std::fprintf(stderr, "http: %s\n", e.what());

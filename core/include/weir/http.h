@@ -59,7 +59,7 @@ struct weir_static_options {
   size_t size; /* sizeof(struct weir_static_options) */
 
   size_t max_age_s;     /* how long clients may use a file without asking again (RFC 9111 section
-                           5.2.2.1); default: they ask each time, and get 304 where it is the same */
+                           5.2.2.1); default: they ask each time, and are told when it is old */
   const char *index;    /* the file that stands for a path that ends in "/"; default "index.html" */
   const char *listener; /* as in weir_route_options */
 };
