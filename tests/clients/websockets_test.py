@@ -1,10 +1,10 @@
 """Python's websockets: messages, fragments, pings and closing, and the tutorial's server."""
 import asyncio
-import logging
 import os
 
 import websockets
 
+from support.frames import Frames
 from support.harness import equal, run
 
 MIB = 1 << 20
@@ -67,27 +67,10 @@ async def a_ping_between_fragments(scope):
         equal(await client.recv(), "before after")
 
 
-class Frames(logging.Handler):
-    """The frames that websockets logs, while it is asked to."""
-
-    def __init__(self):
-        super().__init__()
-        self.seen = asyncio.Queue()
-
-    def emit(self, record):
-        self.seen.put_nowait(record.getMessage())
-
-    async def until(self, beginning):
-        while not (await self.seen.get()).startswith(beginning):
-            pass
-
-
 async def pings(scope):
     server = await scope.serve("weir-serve", "--ping-ms", "100")
     frames = Frames()
-    logger = logging.Logger("frames", logging.DEBUG)
-    logger.addHandler(frames)
-    async with connect(server.url(), logger=logger) as client:
+    async with connect(server.url(), logger=frames.logger) as client:
         await frames.until("< PING")
         await frames.until("> PONG")
         await (await client.ping(b"p" * 125))

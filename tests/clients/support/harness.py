@@ -15,16 +15,18 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("WEIR_BUILD", os.path.join(HERE, "../../../build"))
 DEADLINE_S = 20
 STOP_S = 10
-LISTENING = re.compile(r"listening on (\w+)://[\w.]+:(\d+)/?\n")
+LISTENING = re.compile(r"listening on (?:(\w+)://[\w.]+:(\d+)/?)?(?: and )?(?:unix:(.+))?\n")
 
 
 class Server:
-    """A built program that listens on a port of its own choice."""
+    """A built program that listens on a port of its own choice, unless its options say where."""
 
     @classmethod
     async def start(cls, name, *options):
         server = cls()
         port = ["--port", "0"] if name == "weir-serve" else ["0"]
+        if "--port" in options or "--unix" in options:
+            port = []
         server.child = await asyncio.create_subprocess_exec(
             f"{BUILD}/bin/{name}", *port, *options,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
@@ -33,7 +35,7 @@ class Server:
         if match is None:
             server.child.kill()
             raise AssertionError(f"the first line of {name}: {first!r}")
-        server.scheme, server.port = match[1], int(match[2])
+        server.scheme, server.port, server.path = match[1], int(match[2] or 0), match[3]
         return server
 
     def url(self, path="/", host="127.0.0.1"):
@@ -83,8 +85,11 @@ class Certificates:
 class Scope(contextlib.AsyncExitStack):
     """What one check has started; the last started ends first."""
 
+    def folder(self):
+        return self.enter_context(tempfile.TemporaryDirectory(prefix="weir-"))
+
     def certificates(self):
-        return Certificates(self.enter_context(tempfile.TemporaryDirectory(prefix="weir-")))
+        return Certificates(self.folder())
 
     async def serve(self, name, *options):
         server = await Server.start(name, *options)
