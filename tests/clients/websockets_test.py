@@ -101,6 +101,17 @@ async def addresses(scope):
             equal(await client.recv(), host)
 
 
+async def unix_sockets(scope, path):
+    server = await scope.serve("weir-serve", "--unix", path or f"{scope.folder()}/weir", *BIG)
+    name = server.path.replace("@", "\0", 1) if path else server.path
+    async with websockets.unix_connect(name, "ws://localhost/", max_size=None) as client:
+        for message in ("here", os.urandom(16 * MIB)):
+            await client.send(message)
+            assert await client.recv() == message, f"{len(message)} of {type(message)}"
+        await client.close(4321, "für immer")
+        equal(client.close_code, 4321)
+
+
 async def answers(scope, app):
     server = await scope.serve(app)
     async with connect(server.url()) as client:
@@ -133,6 +144,8 @@ run([
     ("websockets: the client closes", client_closes),
     ("websockets: the server closes", server_closes),
     ("websockets: IPv4, IPv6 and names, two loops", addresses),
+    ("websockets: a unix socket", unix_sockets, None),
+    ("websockets: a unix socket without a file", unix_sockets, f"@weir-test-{os.getpid()}"),
     ("websockets: chat: text and binary", answers, "chat"),
     ("websockets: chat: broadcasts", broadcasts, "chat"),
     ("websockets: chat-c: text and binary", answers, "chat-c"),

@@ -1,4 +1,5 @@
-// A built program that listens on a port of its own choice: its lines, and its end.
+// A built program that listens on a port of its own choice, or on a unix socket as its arguments
+// say: its lines, and its end.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -9,6 +10,7 @@ import { within } from "./within.mjs";
 
 const BUILD = process.env.WEIR_BUILD ?? fileURLToPath(new URL("../../../build", import.meta.url));
 const STOP_MS = 10_000;
+const LISTENING = /^listening on (?:(\w+):\/\/[\w.]+:(\d+)\/?)?(?: and )?(?:unix:(.+))?$/;
 
 // Starts a program without waiting for anything.
 export function run(name, ...args) {
@@ -38,14 +40,15 @@ export class Server {
   #program;
 
   static async start(name, ...args) {
-    const free = name === "weir-serve" ? ["--port", "0"] : ["0"];
+    const free = args.includes("--unix") ? [] : name === "weir-serve" ? ["--port", "0"] : ["0"];
     const server = new Server();
     server.#program = run(name, ...free, ...args);
     const first = await server.line();
-    const [, scheme, port] = /^listening on (\w+):\/\/[\w.]+:(\d+)\/?$/.exec(first) ?? [];
+    const [, scheme, port, path] = LISTENING.exec(first) ?? [];
     server.port = Number(port);
-    server.scheme = scheme === "wss" ? "wss" : "ws";
-    assert.ok(server.port > 0, `the first line of ${name}: ${first}`);
+    server.path = path;
+    server.scheme = scheme === "wss" || args.includes("--tls-cert") ? "wss" : "ws";
+    assert.ok(server.port > 0 || path, `the first line of ${name}: ${first}`);
     return server;
   }
 
@@ -65,6 +68,11 @@ export class Server {
 
   url(path = "/", host = "127.0.0.1") {
     return `${this.scheme}://${host}:${this.port}${path}`;
+  }
+
+  // As npm's ws writes it.
+  unixUrl(path = "/") {
+    return `${this.scheme}+unix:${this.path}:${path}`;
   }
 
   page(path = "/") {
