@@ -10,7 +10,8 @@ static void too_large(struct weir_conn *c)
 /* Whether the body of a connection's request still is being taken. */
 static bool goes_on(const struct weir_conn *c, const struct weir__kept *kept)
 {
-  return c->state == WEIR__CONN_HTTP && c->http != NULL && c->http->request == kept;
+  return c->state == WEIR__CONN_HTTP && c->http != NULL && c->http->request == kept &&
+         c->http->phase == WEIR__HTTP_BODY;
 }
 
 static void hand_on(struct weir_conn *c, struct weir__kept *kept, struct weir_slice piece,

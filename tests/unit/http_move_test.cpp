@@ -281,10 +281,11 @@ TEST_P(http_move, BodyThatComesAfterIt)
 {
   start();
   peer client = connect();
-  for (size_t i = 0; i < 6; i++) {
+  for (size_t i = 0; i < 12; i++) {
     std::string id = "slow" + std::to_string(i), all;
     bool chunked = i % 2 == 1;
-    client.send("POST " + target("/pieces", i % loops, id) + " HTTP/1.1\r\nHost: x\r\n" +
+    client.send("POST " + target(i < 6 ? "/pieces" : "/go", i % loops, id) +
+                " HTTP/1.1\r\nHost: x\r\n" +
                 (chunked ? "Transfer-Encoding: chunked" : "Content-Length: 100000") +
                 "\r\nExpect: 100-continue\r\n\r\n");
     EXPECT_EQ(take(client, false).status, 100);

@@ -51,6 +51,14 @@ public:
       all += piece;
     }
   }
+  /* Waits for the end of a long chunked body, near the end of all that comes. */
+  void await_end(peer &client)
+  {
+    EXPECT_TRUE(at.until([&] {
+      const std::string &in = client.input();
+      return in.find("\r\n0\r\n\r\n", in.size() < 500 ? 0 : in.size() - 500) != std::string::npos;
+    }));
+  }
   /* What follows a head, once it has come. */
   std::string raw_body(peer &client)
   {

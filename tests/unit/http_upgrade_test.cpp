@@ -29,6 +29,10 @@ protected:
     };
     at.on.close = [this](weir_conn *, int, std::string_view) { closes++; };
   }
+  ~http_upgrade() override
+  {
+    at.end_server();
+  }
   /* All that a handshake had is given back, once. */
   void expect_over(int opened)
   {
