@@ -472,7 +472,7 @@ struct app {
   }
 };
 
-int add_routes(world &w)
+struct weir_route route_of(const world &w)
 {
   struct weir_route route = {};
   route.size = sizeof route;
@@ -485,6 +485,12 @@ int add_routes(world &w)
   route.handlers.on_drain = app::on_drain;
   route.handlers.on_error = app::on_error;
   route.handlers.on_close = app::on_close;
+  return route;
+}
+
+int add_routes(world &w)
+{
+  struct weir_route route = route_of(w);
   int error = weir_server_route(w.server, "/whole", &route, &w);
   route.handlers.on_fragment = app::on_fragment;
   return error != 0 ? error : weir_server_route(w.server, "/pieces", &route, &w);

@@ -334,7 +334,7 @@ void client::finish(bool by_reset)
 void client::feed(std::string_view bytes)
 {
   in_ += bytes;
-  if (!upgraded_ && !take_response())
+  if (!upgraded_ && !(speaks ? take_upgrade() : take_response()))
     return;
   while (take_frame()) {
   }
@@ -351,14 +351,28 @@ bool client::take_response()
   if (status != 101)
     return false;
   in_.erase(0, end + 4);
-  upgraded_ = open = true;
+  upgraded_ = true;
   if (head.find(std::string("Sec-WebSocket-Accept: ") + ACCEPT + "\r\n") == std::string::npos)
     wrong("the 101 has no or a wrong Sec-WebSocket-Accept: " + head);
   take_extension(head);
+  opened();
+  return true;
+}
+
+bool client::take_upgrade()
+{
+  upgraded_ = speaks(in_);
+  if (upgraded_)
+    opened();
+  return upgraded_;
+}
+
+void client::opened()
+{
+  open = true;
   kernel_.note("client %ld is open", number);
   if (on_open)
     on_open();
-  return true;
 }
 
 void client::take_extension(const std::string &head)

@@ -97,6 +97,8 @@ public:
   std::function<void()> on_open;
   std::function<void(const message &, bool squeezed)> on_message;
   std::function<void()> on_end;
+  std::function<bool(std::string &in)> speaks; // HTTP, in the place of one response: takes what it
+                                               // can off what came; whether that was an upgrade
   std::function<void(const std::string &)> complain;
   std::function<SSL_SESSION *()> older; // a session to resume, or NULL
   SSL_SESSION *session() const
@@ -126,6 +128,8 @@ private:
   void again();
   void feed(std::string_view bytes);
   bool take_response();
+  bool take_upgrade();
+  void opened();
   void take_extension(const std::string &head);
   bool take_frame();
   void take_data(unsigned first, std::string payload);

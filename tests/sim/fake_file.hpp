@@ -204,6 +204,7 @@ public:
   uint16_t port;
   const bool local;                            // unix(7)
   size_t rcvbuf = 64 << 10, sndbuf = 64 << 10; // bytes
+  size_t read_by_server = 0;                   // bytes, so far
 
 private:
   bool readable() const;

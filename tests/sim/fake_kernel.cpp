@@ -481,7 +481,7 @@ int kernel::random(void *out, size_t len)
 // Memory is filled, so that reading what was not written, or was freed, shows.
 void *kernel::alloc(size_t size)
 {
-  if (++allocs == fail_alloc)
+  if (++allocs == fail_alloc || roll.chance(faults.no_memory))
     return nullptr;
   void *memory = std::aligned_alloc(16, (size + 15) & ~size_t{15});
   if (memory == nullptr)

@@ -28,6 +28,7 @@ struct fault_rates {
   unsigned slow_clock = 0;   // a look at the clock comes up to 2 ms late
   bool drip = false;         // recv gives a byte, send takes one: each is a short transfer
   unsigned accept_error = 0; // ECONNABORTED, EMFILE, ENFILE, ENOBUFS, EAGAIN
+  unsigned no_memory = 0;    // an allocation fails
 };
 
 // A bug of the kernel's, to prove that the detectors see what a lost wake-up does. The first three

@@ -147,6 +147,7 @@ ssize_t tcp_socket::recv(void *data, size_t len)
   if (cut)
     n = shortened(kernel_.roll.chance(500) ? 2 : n);
   rx_.pop(data, n);
+  read_by_server += n;
   urgent_at_ -= urgent_ ? n : 0;
   if (n < len && !exhaust_ && !silent && !(local && cut)) {
     in_told_ = false;

@@ -44,6 +44,8 @@ int world::serve()
   int error = weir__server_new(&server, &o, k.sys());
   if (error == 0)
     error = add_routes(*this);
+  if (error == 0 && more_routes)
+    error = more_routes();
   if (error == 0)
     error = listen();
   if (error == 0)
@@ -255,7 +257,7 @@ void world::check_wakeups()
         s = &candidate;
     bool leaving =
         socket.ended_by_server() || (s != nullptr && (s->paused || s->closing || s->closed));
-    if (leaving)
+    if (leaving || (may_wait && may_wait(socket)))
       return;
     if (socket.owes_read())
       fail("a wake-up was lost: the loop sleeps on unread bytes: " + socket.describe());
@@ -336,6 +338,8 @@ void world::tear_down()
   for (session &s : sessions)
     if (!s.closed)
       fail("on_close did not come");
+  if (when_freed)
+    when_freed();
   weir_loop_free(loop);
   loop = nullptr;
   for (client &c : clients)

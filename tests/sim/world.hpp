@@ -100,6 +100,15 @@ public:
   std::map<const client *, std::vector<message>> sent; // by each client
   uint64_t seed;
 
+  // What a flavour adds: its routes; what it lets go of once the server is freed, before the loop
+  // is; and which sockets the server may leave unread.
+  std::function<int()> more_routes;
+  std::function<void()> when_freed;
+  std::function<bool(const tcp_socket &)> may_wait;
+
+protected:
+  void check_wakeups();
+
 private:
   friend struct app;
 
@@ -110,7 +119,6 @@ private:
   void fill_with_words(message &m, size_t size);
   void got(client &c, const message &m, bool squeezed);
   size_t threshold() const;
-  void check_wakeups();
   void check_closed(session &s);
   void step();
   std::string who_waits() const;
@@ -118,7 +126,8 @@ private:
   std::string said_; // what messages that are worth compressing take their words from
 };
 
-// The application; what the routes' handlers do. In app.cpp.
+// The application; what the routes' handlers do, whose arg is the world. In app.cpp.
+struct weir_route route_of(const world &w);
 int add_routes(world &w);
 
 } // namespace sim
