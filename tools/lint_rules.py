@@ -264,9 +264,8 @@ ALLOWED = (
     # Whose thread it is; and the server runs one for each loop.
     ("core/io/loop", "pthread_self|pthread_equal"),
     ("core/ws/server", r"pthread_\w+|sigfillset"),
-    # The lock that counting from other threads takes; text.
+    # The lock that counting from other threads takes.
     ("core/ws/topic", r"pthread_mutex_\w+"),
-    ("core/ws/request", "inet_ntop"),
     ("core/ws/error", "strerrordesc_np"),
 )
 

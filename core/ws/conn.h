@@ -133,12 +133,13 @@ struct weir_conn {
   void *user; /* the memory behind this structure, or what weir_conn_set_user was given */
 };
 
-extern const struct weir__source_ops weir__conn_ops, weir__conn_tls_ops;
+extern const struct weir__source_ops weir__conn_ops, weir__conn_tls_ops, weir__conn_proxied_ops;
 
 /* Whether a source is a connection. */
 static inline bool weir__conn_is(const struct weir__source *source)
 {
-  return source->ops == &weir__conn_ops || source->ops == &weir__conn_tls_ops;
+  return source->ops == &weir__conn_ops || source->ops == &weir__conn_tls_ops ||
+         source->ops == &weir__conn_proxied_ops;
 }
 
 static inline struct weir_loop *weir__conn_loop(const struct weir_conn *c)

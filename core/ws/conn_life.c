@@ -2,7 +2,7 @@
  * the closing handshake (RFC 6455 sections 5.5.2, 7.1.1). A connection stands on the loop's coarse
  * wheel once; activity only writes a tick, and when the wheel brings the connection up, what is due
  * is worked out from the ticks. */
-#include "ws/conn.h"
+#include "ws/client.h"
 
 #include "wire/close.h"
 
@@ -128,7 +128,9 @@ static void open_is_due(struct weir_conn *c, uint32_t now)
 
 static void is_due(struct weir_conn *c, uint32_t now)
 {
-  if (c->state == WEIR__CONN_HTTP)
+  if (weir__proxied_waits(c))
+    weir__proxied_timeout(c);
+  else if (c->state == WEIR__CONN_HTTP)
     weir__http_timeout(c);
   else if (c->state == WEIR__CONN_OPEN)
     open_is_due(c, now);

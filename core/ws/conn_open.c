@@ -1,4 +1,5 @@
 /* From accept to on_open, and the small things that an open connection is asked. */
+#include "ws/client.h"
 #include "ws/extra.h"
 
 #include "io/tls_stream.h"
@@ -113,6 +114,8 @@ int weir__conn_begin(struct weir_conn *c, struct weir__listener *listener,
   c->listener = weir__shard_listener(shard, listener);
   if (weir__endpoint_is_unix(weir__conn_endpoint(c)) && stream_ops == &weir__stream_tls)
     c->stream.source.exhaust = 1; /* passed descriptors shorten a read, and no edge follows */
+  if (weir__conn_endpoint(c)->proxy)
+    weir__proxied_begin(c);
   weir__count(&shard->counters.accepted, 1);
   return 0;
 }
@@ -210,11 +213,6 @@ int weir_conn_set_user(struct weir_conn *c, void *user)
     return -EINVAL;
   c->user = user;
   return 0;
-}
-
-int weir_conn_peer(const struct weir_conn *c, struct weir_peer *peer)
-{
-  return weir__peer_of(weir__conn_loop(c)->mem.sys, c->stream.source.fd, peer);
 }
 
 struct weir_slice weir_conn_protocol(const struct weir_conn *c)

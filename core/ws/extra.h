@@ -3,6 +3,7 @@
 #ifndef WEIR_WS_EXTRA_H
 #define WEIR_WS_EXTRA_H
 
+#include "wire/address.h"
 #include "ws/conn.h"
 
 #ifdef __cplusplus
@@ -16,6 +17,7 @@ struct weir__extra {
   uint64_t meter_messages;   /* thousandths of messages that may still come */
   uint64_t meter_bytes;      /* and of bytes */
   uint32_t meter_tick;       /* of the wheel: when the allowances were last topped up */
+  struct weir__ip client;    /* whom trusted proxies name; unknown: the socket's peer */
 };
 
 /* Bytes that a connection has in front of its user memory: a multiple of 16. */

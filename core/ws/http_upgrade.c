@@ -3,6 +3,7 @@
 #include "ws/http_conn.h"
 
 #include "wire/handshake.h"
+#include "ws/client.h"
 #include "ws/conn_deflate.h"
 #include "ws/extra.h"
 
@@ -115,10 +116,12 @@ static void accept_request(struct weir_conn *c, struct weir_request *request)
     if (keep_protocol(c, request) != 0 || queue_101(c, request, &params) != 0)
       error = -503;
   }
-  if (error == 0)
-    open(c);
-  else
+  if (error != 0) {
     weir__http_refuse(c, -error, reason, request);
+    return;
+  }
+  weir__client_settle(c, request->head);
+  open(c);
 }
 
 void weir__http_decided(struct weir_conn *c, struct weir__kept *kept)

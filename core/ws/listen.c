@@ -207,6 +207,13 @@ static bool is_valid(const struct weir_listen_options *options)
          options->fd >= 0 && host + path + (options->fd > 0) <= 1;
 }
 
+/* Whoever may tell a client's address may tell any: there must be somebody who is trusted. */
+static bool may_proxy(const struct weir_server *server, const struct weir_listen_options *options)
+{
+  return options->proxy_protocol == 0 ||
+         (options->proxy_protocol == 1 && server->trusted_count > 0);
+}
+
 static int take_options(struct weir_listen_options *out, const struct weir_listen_options *in)
 {
   memset(out, 0, sizeof *out);
@@ -221,8 +228,8 @@ int weir_server_listen_on(struct weir_server *server, const struct weir_listen_o
   struct weir_listen_options given;
   size_t before = server->endpoint_count;
   int error = take_options(&given, options);
-  if (error != 0)
-    return error;
+  if (error != 0 || !may_proxy(server, &given))
+    return -EINVAL;
   if (server->shards != NULL)
     return -EBUSY;
   int name = weir__server_name(server, given.name);
@@ -234,6 +241,7 @@ int weir_server_listen_on(struct weir_server *server, const struct weir_listen_o
   for (size_t i = before; i < server->endpoint_count; i++) {
     struct weir__endpoint *endpoint = &server->endpoints[i];
     endpoint->name = (uint16_t)name;
+    endpoint->proxy = given.proxy_protocol == 1;
     endpoint->tls = given.tls == NULL ? NULL : weir__tls_ref(given.tls);
   }
   return 0;

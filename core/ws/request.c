@@ -7,9 +7,7 @@
 #include "wire/uri.h"
 #include "ws/conn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 
 struct decoded {
@@ -75,44 +73,6 @@ struct weir_slice weir_request_query(struct weir_request *r, const char *name)
 struct weir_slice weir_request_header(const struct weir_request *r, const char *name)
 {
   return weir__http_field(r->head, name);
-}
-
-static void peer_from(struct weir_peer *peer, const struct sockaddr_storage *storage)
-{
-  static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
-  if (storage->ss_family == AF_INET) {
-    const struct sockaddr_in *in = (const struct sockaddr_in *)storage;
-    peer->port = ntohs(in->sin_port);
-    inet_ntop(AF_INET, &in->sin_addr, peer->address, sizeof peer->address);
-  } else if (storage->ss_family == AF_INET6) {
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)storage;
-    const unsigned char *bytes = in6->sin6_addr.s6_addr;
-    peer->port = ntohs(in6->sin6_port);
-    if (memcmp(bytes, mapped, sizeof mapped) == 0)
-      inet_ntop(AF_INET, bytes + sizeof mapped, peer->address, sizeof peer->address);
-    else
-      inet_ntop(AF_INET6, bytes, peer->address, sizeof peer->address);
-  } else if (storage->ss_family == AF_UNIX) {
-    memcpy(peer->address, "unix", sizeof "unix");
-  }
-}
-
-int weir__peer_of(const struct weir__sys *sys, int fd, struct weir_peer *peer)
-{
-  struct weir__address address;
-  memset(peer, 0, sizeof *peer);
-  int error = sys->getpeername(sys, fd, &address);
-  if (error == 0)
-    peer_from(peer, &address.storage);
-  return error;
-}
-
-int weir_request_peer(const struct weir_request *r, struct weir_peer *peer)
-{
-  if (weir__request_own(r) == NULL)
-    return weir_conn_peer(r->conn, peer);
-  *peer = r->kept->peer;
-  return r->kept->peer_error;
 }
 
 static struct weir_slice slice(const char *text)

@@ -120,9 +120,6 @@ static inline enum weir__kept_state weir__kept_state(const struct weir__kept *ke
 /* Gives back all that a lent request holds. */
 void weir__request_drop(struct weir_request *request);
 
-/* The address of the peer behind a descriptor. */
-int weir__peer_of(const struct weir__sys *sys, int fd, struct weir_peer *peer);
-
 #ifdef __cplusplus
 }
 #endif

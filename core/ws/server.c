@@ -2,6 +2,7 @@
 #include "ws/server.h"
 
 #include "ws/admit.h"
+#include "ws/client.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,9 +18,13 @@ int weir__server_new(struct weir_server **out, const struct weir_options *option
     return -ENOMEM;
   memset(server, 0, sizeof *server);
   server->sys = sys;
-  if (weir__options_resolve(&server->options, options) != 0) {
+  int error = weir__options_resolve(&server->options, options);
+  if (error == 0)
+    error = weir__server_trust(server);
+  if (error != 0) {
+    weir__server_trust_nobody(server);
     sys->free(sys, server);
-    return -EINVAL;
+    return error;
   }
   if (server->options.max_connections == 0)
     server->options.max_connections = weir__admit_default(sys->descriptor_limit(sys));
@@ -60,13 +65,13 @@ static void add_shard(struct weir_counters *sum, const struct weir__shard *shard
   sum->bytes_received += read_count(&counters->bytes_received);
   sum->bytes_sent += read_count(&counters->bytes_sent);
   sum->dropped += read_count(&counters->dropped);
-  sum->turned_away += read_count(&counters->turned_away);
   sum->failed += read_count(&counters->failed);
   sum->tls_handshakes += read_count(&counters->tls_handshakes);
   sum->tls_failed += read_count(&counters->tls_failed);
   sum->messages_compressed += read_count(&counters->messages_compressed);
   sum->messages_inflated += read_count(&counters->messages_inflated);
   sum->twins_compressed += read_count(&counters->twins_compressed);
+  sum->turned_away += read_count(&counters->turned_away);
   for (size_t i = 0; i < shard->listener_count; i++)
     sum->accept_paused += read_count(&shard->listeners[i].paused);
   sum->memory_bytes += __atomic_load_n(&shard->loop->mem.bytes, __ATOMIC_RELAXED);

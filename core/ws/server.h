@@ -10,6 +10,7 @@
 #include "base/slab.h"
 #include "io/listener.h"
 #include "io/unix_socket.h"
+#include "wire/address.h"
 #include "wire/http.h"
 #include "wire/parser.h"
 #include "ws/deflate.h"
@@ -68,6 +69,7 @@ struct weir__endpoint {
   int fd;        /* the first loop's */
   bool taken;    /* that loop's shard closes it */
   uint16_t name; /* weir__server_name */
+  bool proxy;    /* connections begin with a header of the PROXY protocol */
   bool shared;   /* each loop has a duplicate of the descriptor, not a socket of its own */
   struct weir__address address;
   struct weir__socket_file file; /* of a unix socket, to be removed */
@@ -106,6 +108,8 @@ struct weir_server {
   const struct weir__sys *sys;
   struct weir_options options; /* with every default filled in */
   struct weir__http_limits http_limits;
+  struct weir__network *trusted; /* options.trusted_proxies */
+  size_t trusted_count;
 
   struct weir__route **routes; /* in order of precedence once listening */
   size_t route_count;

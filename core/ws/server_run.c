@@ -1,4 +1,5 @@
 /* A server on its loops: threads of its own, or one loop of the caller's; stopping; the end. */
+#include "ws/client.h"
 #include "ws/extra.h"
 
 #include "wire/close.h"
@@ -215,6 +216,7 @@ void weir_server_free(struct weir_server *server)
   weir__server_free_endpoints(server);
   sys->free(sys, server->shards);
   weir__server_free_routes(server);
+  weir__server_trust_nobody(server);
   weir__server_free_folders(server);
   pthread_mutex_destroy(&server->gate);
   sys->free(sys, server);

@@ -399,7 +399,9 @@ struct app {
     struct weir_peer where;
     if (weir_conn_peer(conn, &where) != 0)
       w.fail("weir_conn_peer failed");
-    if (!w.options.local)
+    if (w.options.proxied && std::string_view(where.address) != CLIENT_ADDRESS)
+      w.fail(std::string("the proxy's client is ") + where.address);
+    if (!w.options.local || w.options.proxied)
       return where.port;
     if (where.port != 0 || std::string_view(where.address) != "unix")
       w.fail(std::string("a unix socket's peer is ") + where.address);

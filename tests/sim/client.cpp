@@ -37,6 +37,21 @@ std::string encode_frame(bool fin, int opcode, uint32_t key, std::string_view pa
   return frame;
 }
 
+namespace
+{
+// Of either version (haproxy's proxy-protocol.txt, sections 2.1 and 2.2).
+std::string proxy_header(uint16_t port, bool binary)
+{
+  if (!binary)
+    return std::string("PROXY TCP4 ") + CLIENT_ADDRESS + " 192.0.2.9 " + std::to_string(port) +
+           " 443\r\n";
+  std::string out("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C\xC0\0\2\1\xC0\0\2\x09", 24);
+  out += static_cast<char>(port >> 8);
+  out += static_cast<char>(port);
+  return out.append("\1\xBB", 2);
+}
+} // namespace
+
 client::client(kernel &k, unsigned its_number, client_manners how)
     : number(its_number), manners(how), kernel_(k), whims_(how.whims)
 {
@@ -55,6 +70,8 @@ void client::connect(const std::string &path)
   out_.clear();
   in_.clear();
   veil_ = nullptr;
+  if (manners.proxied)
+    push(cargo::data, proxy_header(port, whims_.chance(500)));
   if (manners.veil.on)
     veil_ = std::make_unique<veil>(manners.veil, older ? older() : nullptr, whims_);
   push_due();

@@ -22,6 +22,9 @@ constexpr int AS_IT_IS = 0x10, RSV1 = 0x40; // beside an opcode
 constexpr uint16_t SERVER_PORT = 8080;
 constexpr const char *SOCKET_PATH = "/run/weir.sock";
 
+// Whom the proxy names, along with the client's port.
+constexpr const char *CLIENT_ADDRESS = "192.0.2.1";
+
 // How the network and the client behave.
 struct client_manners {
   size_t max_packet = 4096;      // bytes that arrive at once, at most
@@ -35,6 +38,7 @@ struct client_manners {
   offer asked = {};             // permessage-deflate
   veil_manners veil = {};       // TLS
   bool local = false;           // connects to the unix socket
+  bool proxied = false;         // a header of the PROXY protocol goes in front of all
   wish offered = {};            // by the route
   uint64_t whims = 1;           // the seed of how it compresses and encrypts
 };

@@ -40,11 +40,17 @@ void byte_queue::push(std::string_view bytes)
   bytes_.append(bytes);
 }
 
+size_t byte_queue::peek(void *out, size_t len, size_t skipped) const
+{
+  size_t n = std::min(len, size() - skipped);
+  if (out != nullptr && n != 0)
+    std::memcpy(out, bytes_.data() + at_ + skipped, n);
+  return n;
+}
+
 size_t byte_queue::pop(void *out, size_t len)
 {
-  size_t n = std::min(len, size());
-  if (out != nullptr && n != 0)
-    std::memcpy(out, bytes_.data() + at_, n);
+  size_t n = peek(out, len);
   at_ += n;
   if (empty())
     clear();

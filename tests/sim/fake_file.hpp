@@ -76,6 +76,7 @@ class byte_queue
 {
 public:
   void push(std::string_view bytes);
+  size_t peek(void *out, size_t len, size_t skipped = 0) const;
   size_t pop(void *out, size_t len);
   void clear();
   size_t size() const
@@ -161,6 +162,7 @@ public:
   {
     return cut_;
   }
+  ssize_t peek(void *data, size_t len); // MSG_PEEK
   ssize_t send(const struct msghdr &message);
   int shutdown(int how);
 

@@ -403,11 +403,11 @@ ssize_t kernel::recv(int fd, void *data, size_t len, int flags)
   auto *socket = get<tcp_socket>(fd, "recv");
   if (socket == nullptr)
     return -EBADF;
-  if ((flags & ~MSG_DONTWAIT) != 0 || len == 0)
+  if ((flags & ~(MSG_DONTWAIT | MSG_PEEK)) != 0 || len == 0)
     blame("recv(%d, %zu, %#x)", fd, len, static_cast<unsigned>(flags));
   if (roll.chance(faults.interrupt))
     return -EINTR;
-  ssize_t n = socket->recv(data, len);
+  ssize_t n = (flags & MSG_PEEK) != 0 ? socket->peek(data, len) : socket->recv(data, len);
   note("recv(%ld, %ld) -> %ld", fd, static_cast<long>(len), n);
   if (n != -EAGAIN)
     progress();

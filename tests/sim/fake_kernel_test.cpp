@@ -102,6 +102,12 @@ public:
     ssize_t n = sys_->recv(sys_, fds_[at], data, len, 0);
     log("recv " + (n > 0 ? std::string(data, static_cast<size_t>(n)) : result(n)));
   }
+  void peek(size_t at, size_t len)
+  {
+    char data[4096];
+    ssize_t n = sys_->recv(sys_, fds_[at], data, len, MSG_PEEK | MSG_DONTWAIT);
+    log("peek " + (n > 0 ? std::string(data, static_cast<size_t>(n)) : result(n)));
+  }
   ssize_t send_quietly(size_t at, size_t len)
   {
     std::string bytes(len, 'x');
@@ -434,6 +440,21 @@ const scenario scenarios[] = {
        r.open(), r.peer_urgent(0, '!'), r.wait(), r.recv(0, 9), r.peer_send(0, "ab"), r.wait(),
            r.recv(0, 9);
      }},
+    {"a_peek_takes_nothing",
+     [](rig &r) {
+       r.open(), r.peek(0, 9), r.peer_send(0, "abc"), r.wait(), r.peek(0, 2), r.peek(0, 9);
+       r.wait(), r.peer_send(0, "d"), r.wait(), r.peek(0, 9), r.recv(0, 9), r.peek(0, 9);
+       r.peer_fin(0), r.wait(), r.peek(0, 9), r.recv(0, 9);
+     }},
+    {"a_peek_stops_at_urgent_data_and_passes_it",
+     [](rig &r) {
+       r.open(), r.peer_send(0, "ab"), r.peer_urgent(0, '!'), r.peer_send(0, "cd"), r.wait();
+       r.peek(0, 9), r.peek(0, 9), r.recv(0, 9), r.peek(0, 9), r.peek(0, 1), r.recv(0, 9);
+     }},
+    {"a_peek_at_urgent_data_alone",
+     [](rig &r) { r.open(), r.peer_urgent(0, '!'), r.wait(), r.peek(0, 9), r.recv(0, 9); }},
+    {"a_peek_after_a_reset",
+     [](rig &r) { r.open(), r.peer_reset(0), r.wait(), r.peek(0, 9), r.peek(0, 9); }},
     {"close_takes_the_event_away",
      [](rig &r) { r.open(), r.peer_send(0, "abc"), r.close(0), r.wait(); }},
     {"events_in_order_of_arrival",

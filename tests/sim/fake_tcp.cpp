@@ -126,6 +126,16 @@ ssize_t tcp_socket::nothing_to_read()
   return -EAGAIN;
 }
 
+// Passes the urgent byte as a read does, but does not take it.
+ssize_t tcp_socket::peek(void *data, size_t len)
+{
+  size_t passed = urgent_ && urgent_at_ == 0 && !rx_.empty() ? 1 : 0;
+  size_t there = passed != 0 ? rx_.size() - passed : until_mark();
+  if (there == 0)
+    return nothing_to_read();
+  return static_cast<ssize_t>(rx_.peek(data, std::min(len, there), passed));
+}
+
 ssize_t tcp_socket::recv(void *data, size_t len)
 {
   if (urgent_ && urgent_at_ == 0 && !rx_.empty()) {

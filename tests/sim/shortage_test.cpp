@@ -13,7 +13,7 @@ constexpr uint64_t STEP_NS = 3 * sim::NS_PER_MS;
 // What the server speaks.
 struct speech {
   const char *name;
-  bool secure, deflates, local = false;
+  bool secure, deflates, local = false, proxied = false;
 };
 
 // Everything once: messages that span reads, fragments both ways, topics, broadcasts, posts, a
@@ -53,6 +53,7 @@ bool shortage(const speech &spoken, uint64_t alloc, uint64_t call)
   sim::world_options options;
   options.secure = spoken.secure;
   options.local = spoken.local;
+  options.proxied = spoken.proxied;
   if (spoken.deflates) {
     options.route.compression = WEIR_COMPRESSION_DEDICATED;
     options.route.compression_threshold = 1;
@@ -84,7 +85,8 @@ class shortages : public testing::TestWithParam<speech>
 INSTANTIATE_TEST_SUITE_P(speeches, shortages,
                          testing::Values(speech{"plain", false, false}, speech{"tls", true, false},
                                          speech{"deflate", false, true}, speech{"both", true, true},
-                                         speech{"local", false, false, true}),
+                                         speech{"local", false, false, true},
+                                         speech{"proxied", false, false, false, true}),
                          [](const auto &info) { return std::string(info.param.name); });
 
 TEST_P(shortages, of_memory)

@@ -392,6 +392,7 @@ void tell(uint64_t seed, const flavour &f, plant bug,
   compress(more, f, options);
   options.secure = f.secure;
   options.local = f.local;
+  options.proxied = f.proxied;
   options.faults.slow_clock = f.secure && f.faults ? rate(more, 300) : 0;
   world w(seed, options);
   present = &w;

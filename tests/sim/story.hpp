@@ -16,6 +16,7 @@ struct flavour {
   bool deflates = false;  // routes compress, and most clients offer it
   bool secure = false;    // TLS
   bool drips = false;     // the kernel gives and takes a byte a call
+  bool proxied = false;   // by a proxy that tells who its clients are
   bool local = false;     // by a unix socket, whose short reads say nothing
   bool crowds = false;    // more clients than the server takes
 };

@@ -40,7 +40,9 @@ int world::set_up()
 int world::serve()
 {
   struct weir_options o = options.server;
+  static const char *const proxies[] = {"127.0.0.0/8", "unix", nullptr};
   o.size = sizeof o;
+  o.trusted_proxies = options.proxied ? proxies : nullptr;
   int error = weir__server_new(&server, &o, k.sys());
   if (error == 0)
     error = add_routes(*this);
@@ -61,6 +63,7 @@ int world::listen()
   where.path = options.local ? SOCKET_PATH : nullptr;
   where.host = options.local ? nullptr : "127.0.0.1";
   where.port = options.local ? 0 : SERVER_PORT;
+  where.proxy_protocol = options.proxied;
   where.tls = options.secure ? server_tls(&why) : nullptr;
   if (options.secure && where.tls == nullptr)
     fail("TLS: " + why);
@@ -95,6 +98,7 @@ client &world::add_client(client_manners manners)
 {
   manners.offered = offered();
   manners.local = options.local;
+  manners.proxied = options.proxied;
   client &c = clients.emplace_back(k, static_cast<unsigned>(clients.size()), manners);
   c.older = [this] { return any_session(); };
   c.complain = [this](const std::string &what) { fail(what); };

@@ -46,6 +46,7 @@ struct world_options {
   size_t max_files = 1024;
   size_t rcvbuf = 64 << 10, sndbuf = 64 << 10;
   bool local = false;          // it listens on a unix socket, and all its clients connect there
+  bool proxied = false;        // its clients come through a proxy that says so
   bool secure = false;         // the server speaks TLS, and so do its clients unless they say not
   bool foreign = false;        // a foreign loop polls the loop's descriptor and steps it then alone
   bool mischief = false;       // the handlers that tell of connections act upon others
