@@ -126,17 +126,17 @@ void weir__conn_accepted(struct weir__listener *listener, int fd)
   uint16_t index = weir__shard_listener(shard, listener);
   bool local = weir__endpoint_is_unix(&shard->server->endpoints[index]);
   const struct weir__stream_ops *ops = local ? &weir__stream_unix : &weir__stream_tcp;
-  int turned = weir__admit(shard, fd);
-  if (turned < 0)
+  struct weir__admission admission;
+  if (!weir__admit(shard, fd, &admission))
     return;
   struct weir_conn *c = weir__slab_get(&shard->conns);
   if (c != NULL && weir__conn_begin(c, listener, &weir__conn_ops, ops, fd) == 0) {
-    weir__admit_conn(c, turned);
+    weir__admit_conn(c, &admission);
     return;
   }
   if (c != NULL)
     weir__slab_put(&shard->conns, c);
-  weir__admit_undo(shard, turned);
+  weir__admit_undo(shard, &admission);
   weir__shard_turn_away(shard, fd);
 }
 

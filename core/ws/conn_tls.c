@@ -58,17 +58,17 @@ static bool begin(struct weir__listener *listener, struct weir_conn *c, int fd)
 void weir__conn_accepted_tls(struct weir__listener *listener, int fd)
 {
   struct weir__shard *shard = listener->arg;
-  int turned = weir__admit(shard, fd);
-  if (turned < 0)
+  struct weir__admission admission;
+  if (!weir__admit(shard, fd, &admission))
     return;
   struct weir__tls *block = weir__slab_get(&shard->tls_conns);
   if (block != NULL && begin(listener, (struct weir_conn *)(block + 1), fd)) {
-    weir__admit_conn((struct weir_conn *)(block + 1), turned);
+    weir__admit_conn((struct weir_conn *)(block + 1), &admission);
     return;
   }
   if (block != NULL)
     weir__slab_put(&shard->tls_conns, block);
-  weir__admit_undo(shard, turned);
+  weir__admit_undo(shard, &admission);
   weir__shard_turn_away(shard, fd);
 }
 

@@ -109,7 +109,7 @@ static void give_up(struct journey *j)
   const struct weir__sys *sys = j->to->server->sys;
   if (j->secure)
     weir__tls_abandon(&j->tls);
-  weir__admit_lost(j->to->server, j->greeting);
+  weir__admit_lost(j->to->server, j->greeting, j->extra.guest);
   sys->close(sys, j->fd);
   weir__kept_detach(j->kept);
   weir_request_unref(&j->kept->request);

@@ -3,6 +3,7 @@
 #include "ws/http_conn.h"
 
 #include "wire/handshake.h"
+#include "ws/admit.h"
 #include "ws/client.h"
 #include "ws/conn_deflate.h"
 #include "ws/extra.h"
@@ -183,6 +184,8 @@ static int judge(struct weir_request *request, const char **reason)
   const struct weir_route_options *options = &request->route->options;
   verdict = weir__handshake_origin(head, options->origins, options->origin_required, reason);
   request->protocol = weir__handshake_protocol(head, options->protocols);
+  if (verdict == 0)
+    verdict = weir__admit_request(request, reason);
   return verdict == 0 ? weir__conn_negotiate(request->route, head, &params, reason) : verdict;
 }
 

@@ -7,6 +7,27 @@
 #include <errno.h>
 #include <string.h>
 
+/* Whatever else the options ask for. */
+static int set_up(struct weir_server *server)
+{
+  const struct weir__sys *sys = server->sys;
+  struct weir_options *options = &server->options;
+  uint64_t key[2] = {0};
+  int error = 0;
+  if (options->max_connections == 0)
+    options->max_connections = weir__admit_default(sys->descriptor_limit(sys));
+  server->http_limits.max_header_bytes = options->max_header_bytes;
+  server->http_limits.max_header_fields = options->max_header_fields;
+  server->http_limits.max_uri_bytes = options->max_uri_bytes;
+  if (options->max_connections_per_address != WEIR_OFF)
+    error = sys->random(sys, key, sizeof key);
+  if (error != 0)
+    return error;
+  weir__guests_init(&server->guests, sys, key);
+  pthread_mutex_init(&server->gate, NULL);
+  return 0;
+}
+
 int weir__server_new(struct weir_server **out, const struct weir_options *options,
                      const struct weir__sys *sys)
 {
@@ -21,17 +42,13 @@ int weir__server_new(struct weir_server **out, const struct weir_options *option
   int error = weir__options_resolve(&server->options, options);
   if (error == 0)
     error = weir__server_trust(server);
+  if (error == 0)
+    error = set_up(server);
   if (error != 0) {
     weir__server_trust_nobody(server);
     sys->free(sys, server);
     return error;
   }
-  if (server->options.max_connections == 0)
-    server->options.max_connections = weir__admit_default(sys->descriptor_limit(sys));
-  server->http_limits.max_header_bytes = server->options.max_header_bytes;
-  server->http_limits.max_header_fields = server->options.max_header_fields;
-  server->http_limits.max_uri_bytes = server->options.max_uri_bytes;
-  pthread_mutex_init(&server->gate, NULL);
   *out = server;
   return 0;
 }
@@ -85,6 +102,7 @@ int weir_server_counters(const struct weir_server *server, struct weir_counters 
   uint32_t count = __atomic_load_n(&server->shard_count, __ATOMIC_ACQUIRE);
   for (uint32_t i = 0; i < count; i++)
     add_shard(out, &server->shards[i]);
+  out->memory_bytes += __atomic_load_n(&server->guests.mem.bytes, __ATOMIC_RELAXED);
   out->compression_bytes = __atomic_load_n(&server->compression_bytes, __ATOMIC_RELAXED);
   return 0;
 }

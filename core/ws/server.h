@@ -14,6 +14,7 @@
 #include "wire/http.h"
 #include "wire/parser.h"
 #include "ws/deflate.h"
+#include "ws/guests.h"
 #include "ws/repeat.h"
 #include "ws/topic.h"
 
@@ -129,6 +130,7 @@ struct weir_server {
   size_t compression_bytes; /* atomic: of the budget, held or reserved */
   size_t connections;       /* atomic: that have a place; ws/admit.h */
   size_t handshakes;        /* atomic: of those, that wait for the answer to their first request */
+  struct weir__guests guests; /* where max_connections_per_address is on */
   bool attached, running;
   pthread_mutex_t gate; /* held while threads are being started */
 };

@@ -2,8 +2,12 @@
  * 6455 section 10.4, RFC 9110 sections 15.6.4, 10.2.3). */
 #include "catalogue/harness.hpp"
 
+#include <arpa/inet.h>
 #include <cerrno>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 using namespace catalogue;
 
@@ -66,6 +70,80 @@ TEST(Row62, ManyOverTheCapAreClosedAtOnce)
   for (client &attacker : attackers)
     attacker.reset();
   expect_refused(at, request{}.str(), 503, "full");
+}
+
+namespace
+{
+
+/* A socket of another address of this machine, connected. */
+class stranger
+{
+public:
+  stranger(const char *from, uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
+  {
+    sockaddr_in own = address(from, 0), to = address("127.0.0.1", port);
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr *>(&own), sizeof own), 0);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr *>(&to), sizeof to), 0);
+  }
+  ~stranger()
+  {
+    close(fd_);
+  }
+  stranger(const stranger &) = delete;
+
+private:
+  static sockaddr_in address(const char *text, uint16_t port)
+  {
+    sockaddr_in out = {};
+    out.sin_family = AF_INET;
+    out.sin_port = htons(port);
+    EXPECT_EQ(inet_pton(AF_INET, text, &out.sin_addr), 1);
+    return out;
+  }
+
+  int fd_;
+};
+
+} // namespace
+
+TEST(Row62, ConnectionsOfAnAddressOverTheCap)
+{
+  setup two;
+  two.options.max_connections_per_address = 3; /* with the bystander's */
+  server at(two);
+  client first = at.open(), second = at.open();
+  response answer = expect_refused(at, request{}.str(), 429, "address");
+  EXPECT_EQ(answer.value("retry-after"), "5");
+  EXPECT_EQ(at.counters().turned_away, 3u);
+  weir_counters before = at.counters();
+  stranger one("127.0.0.2", at.port()), other("127.0.0.3", at.port());
+  at.poll("others", [&] { return at.counters().accepted == before.accepted + 2; });
+  EXPECT_EQ(at.counters().turned_away, before.turned_away);
+  for (client *each : {&first, &second})
+    expect_echo(*each, "not touched");
+  first.reset();
+  client third = at.connect();
+  at.poll("a place", [&] {
+    third = at.connect();
+    third.send(request{}.str());
+    return third.read_response(false).value_or(response{}).status == 101;
+  });
+}
+
+TEST(Row62, ClientsOfATrustedProxyAreMany)
+{
+  static const char *const trusted[] = {"127.0.0.1", nullptr};
+  setup one;
+  one.options.max_connections_per_address = 1;
+  one.options.trusted_proxies = trusted;
+  server at(one);
+  client first = at.open(), second = at.open();
+  stranger alone("127.0.0.2", at.port());
+  at.poll("it", [&] { return at.counters().accepted == 4; });
+  EXPECT_EQ(at.counters().turned_away, 0u);
+  stranger again("127.0.0.2", at.port());
+  at.poll("the next one", [&] { return at.counters().turned_away == 1; });
+  expect_echo(first, "not touched");
 }
 
 TEST(Row63, HalfOpenOverTheCap)

@@ -325,10 +325,9 @@ void client::finish(bool by_reset)
     return;
   if (by_reset)
     kernel_.note("client %ld was reset", number);
-  bool refused = in_.empty() || status == 503;
+  bool full = status == 503 || status == 429, refused = in_.empty() || full;
   bool dropped = !upgraded_ && plain.empty() && refused && !broke_off && !path_.empty();
   if (dropped && manners.tries_again) {
-    turned_away += status == 503 ? 1 : 0;
     status = 0;
     in_.clear();
     socket->on_traffic = nullptr;

@@ -93,7 +93,6 @@ public:
   bool cut_short = false;               // TLS: the server's FIN came without close_notify
   int offence = 0;                      // the close code that a broken rule must bring
   unsigned attempts = 0;                // to connect
-  unsigned turned_away = 0;             // times that it was told that there is no place for it
   size_t pings = 0, pongs = 0;          // that came
   size_t expanded = 0;                  // compressed messages that came
   uint64_t pinged_at = 0, ended_at = 0; // of the kernel's clock, ns

@@ -290,6 +290,8 @@ world_options options_of(dice &roll, const flavour &f)
   if (f.crowds) {
     o.server.max_connections = roll.between(1, 4);
     o.server.max_handshakes = roll.between(1, 4);
+    if (roll.chance(500)) // all of them have one address
+      o.server.max_connections_per_address = roll.between(1, 4);
   }
   if (f.overflows) {
     o.lossy = true;

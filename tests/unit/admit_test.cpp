@@ -4,9 +4,11 @@
 
 #include "unit/sys_fake.hpp"
 #include "ws/admit.h"
+#include "ws/request.h"
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <thread>
 
 using namespace support;
@@ -281,6 +283,132 @@ TEST_F(admit, LackOfMemoryTakesNoPlace)
       break;
   }
   EXPECT_GT(failures, 0u);
+}
+
+weir_options with_addresses(size_t most, const char *const *trusted = nullptr)
+{
+  weir_options out = {};
+  out.max_connections_per_address = most;
+  out.trusted_proxies = trusted;
+  return out;
+}
+
+TEST_F(admit, AsManyOfAnAddressAsThereMayBe)
+{
+  for (bool secure : {false, true}) {
+    begin(with_addresses(2), secure);
+    EXPECT_EQ(at->server()->extra_bytes, 32u);
+    peer &first = at->open();
+    at->open();
+    peer &third = at->connect();
+    third.send(upgrade_request());
+    response answer = at->answer(third);
+    EXPECT_EQ(answer.status, 429);
+    EXPECT_EQ(answer.field("Retry-After"), "5");
+    EXPECT_NE(answer.body.find("address"), std::string::npos);
+    EXPECT_TRUE(at->ends(third));
+    EXPECT_EQ(at->counters().turned_away, 1u);
+    EXPECT_EQ(connections(), 2u);
+    EXPECT_EQ(at->server()->guests.count, 1u);
+    first.reset();
+    EXPECT_TRUE(at->until([&] { return connections() == 1; }));
+    at->open();
+    weir_server_stop(at->server());
+    EXPECT_TRUE(at->until([&] { return connections() == 0; }));
+    EXPECT_EQ(at->server()->guests.count, 0u);
+  }
+}
+
+/* Who is turned away for want of a place is not counted by address, and the other way round. */
+TEST_F(admit, RefusedForOneReasonOnly)
+{
+  weir_options both = with_addresses(1);
+  both.max_connections = 1;
+  begin(both);
+  at->open();
+  expect_turned_away(at->connect());
+  EXPECT_EQ(at->server()->guests.count, 1u);
+  EXPECT_EQ(connections(), 1u);
+  EXPECT_EQ(handshakes(), 0u);
+}
+
+TEST_F(admit, TrustedProxiesMayHaveAny)
+{
+  const char *trusted[] = {"10.0.0.0/8", "127.0.0.0/8", nullptr};
+  begin(with_addresses(1, trusted));
+  for (int i = 0; i < 5; i++)
+    at->open();
+  EXPECT_EQ(at->server()->guests.count, 0u);
+  EXPECT_EQ(at->counters().turned_away, 0u);
+}
+
+/* Their clients are counted when they ask for an upgrade, and until they end. */
+TEST_F(admit, ClientsBehindTrustedProxies)
+{
+  const char *trusted[] = {"127.0.0.1", "10.0.0.1", "unix", nullptr};
+  weir_options options = with_addresses(2, trusted);
+  std::string client = "192.0.2.1";
+  std::vector<int> verdicts;
+  stage proxied(options);
+  proxied.on.upgrade = [&](weir_request *request, void *) {
+    weir__ip ip;
+    weir__ip_parse({client.data(), client.size()}, &ip);
+    int verdict = weir__conn_admit_client(request->conn, &ip);
+    EXPECT_EQ(weir__conn_admit_client(request->conn, &ip), verdict) << "it is counted once";
+    verdicts.push_back(verdict);
+    return verdict;
+  };
+  proxied.start();
+  auto ask = [&](std::string by) {
+    client = std::move(by);
+    peer &made = proxied.connect();
+    made.send(upgrade_request());
+    proxied.answer(made, false);
+    return verdicts.back();
+  };
+  EXPECT_EQ(ask("192.0.2.1"), 0);
+  EXPECT_EQ(ask("192.0.2.1"), 0);
+  EXPECT_EQ(ask("192.0.2.1"), -429);
+  EXPECT_EQ(proxied.counters().turned_away, 2u) << "asked twice above";
+  EXPECT_EQ(ask("192.0.2.2"), 0);
+  EXPECT_EQ(proxied.server()->guests.count, 2u);
+  for (int i = 0; i < 3; i++)
+    EXPECT_EQ(ask("10.0.0.1"), 0) << "no client, but a proxy's own";
+  for (int i = 0; i < 3; i++)
+    EXPECT_EQ(ask("unix"), 0) << "of no address";
+  EXPECT_EQ(proxied.server()->guests.count, 2u);
+  weir_conn_abort(proxied.last());
+  weir_server_stop(proxied.server());
+  EXPECT_TRUE(proxied.until([&] { return proxied.server()->connections == 0; }));
+  EXPECT_EQ(proxied.server()->guests.count, 0u);
+}
+
+/* A place without memory for the address is no place. */
+TEST_F(admit, LackOfMemoryForAnAddress)
+{
+  bool failed = false;
+  for (size_t nth = 1; nth <= 3; nth++) {
+    sys_fake fake;
+    weir_loop *loop = nullptr;
+    weir_server *server = nullptr;
+    weir_options options = with_addresses(1);
+    options.size = sizeof options;
+    ASSERT_EQ(weir__loop_new(&loop, &fake.sys), 0);
+    ASSERT_EQ(weir__server_new(&server, &options, &fake.sys), 0);
+    ASSERT_EQ(weir_server_listen(server, "127.0.0.1", 0), 0);
+    ASSERT_EQ(weir_server_attach(server, loop), 0);
+    fake.fail_at = fake.allocations + nth;
+    {
+      peer client(weir_server_port(server));
+      for (int i = 0; i < 3; i++)
+        weir_loop_step(loop, 10);
+      EXPECT_EQ(server->guests.count, server->connections);
+      failed |= server->guests.mem.bytes > 0 && server->guests.count == 0;
+    }
+    weir_server_free(server);
+    weir_loop_free(loop);
+  }
+  EXPECT_TRUE(failed);
 }
 
 /* The counts are of all loops. */
