@@ -10,6 +10,7 @@ namespace
 {
 constexpr size_t SMALL_BYTES = 1000;
 constexpr uint64_t TURN_MS = 20; // a deadline counts from the turn's beginning
+constexpr uint64_t TICK_MS = 64; // of the coarse wheel that deadlines stand on
 
 std::string_view view(struct weir_slice s)
 {
@@ -356,6 +357,15 @@ struct http_app {
     return by_value(w, e, r);
   }
 
+  // As long as it takes to answer in the very turn in which the deadline passes, or next to it.
+  static uint64_t at_the_last_moment(http_world &w, const exchange &e)
+  {
+    uint64_t most = e.upgrade ? w.limits.handshake_timeout_ms : w.limits.response_timeout_ms;
+    uint64_t now = weir_loop_now_ms(w.loop);
+    uint64_t due = (now / TICK_MS + (most + TICK_MS - 1) / TICK_MS + 1) * TICK_MS;
+    return due - now + w.k.roll.below(3) - 1;
+  }
+
   // The verdict of a handler.
   static int decide(http_world &w, exchange &e, struct weir_request *r)
   {
@@ -373,6 +383,8 @@ struct http_app {
       act(w, e);
     if (e.how == way::other)
       w.waiting.push_back(&e);
+    if (e.how == way::timer && w.flavour.deadlines && w.k.roll.chance(150))
+      e.delay_ms = at_the_last_moment(w, e);
     start_timer(e, e.how == way::never ? 60 : e.delay_ms + (e.awaits_body ? 60 : 0));
     return WEIR_LATER;
   }

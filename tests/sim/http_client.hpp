@@ -45,6 +45,13 @@ public:
   // asked.
   size_t served_bytes() const;
 
+  // Has it nothing yet of an answer that was given?
+  const exchange *waits_for() const
+  {
+    bool waits = !due_.empty() && due_.front()->answered && !reader_.amid() && !c.ended;
+    return waits ? due_.front() : nullptr;
+  }
+
   bool over() const // the last response came
   {
     return over_;

@@ -19,7 +19,7 @@ http_world::http_world(uint64_t its_seed, const world_options &how, const http_f
   may_wait = [this](const tcp_socket &socket) { return may_wait_unread(socket); };
   k.would_block = [this] {
     check_wakeups();
-    check_streams();
+    check_answers();
   };
 }
 
@@ -63,13 +63,21 @@ bool http_world::may_wait_unread(const tcp_socket &socket)
   return false;
 }
 
-// The loop is about to sleep: is there a stream that could be sent?
-void http_world::check_streams()
+// The loop is about to sleep: is there an answer, or a part of one, that could be sent?
+void http_world::check_answers()
 {
+  auto may_send = [](const exchange &e) {
+    const tcp_socket &socket = *e.from->c.socket;
+    return !socket.ended_by_server() && socket.may_send();
+  };
   for (const exchange &e : exchanges)
     if (e.begun && !e.is_over() && e.request != nullptr && weir_request_buffered(e.request) != 0 &&
-        !e.from->c.socket->ended_by_server() && e.from->c.socket->may_send())
+        may_send(e))
       fail("a wake-up was lost: the loop sleeps on what is queued of " + e.id());
+  for (const http_client &s : speakers)
+    if (const exchange *e = s.waits_for();
+        e != nullptr && may_send(*e) && s.c.socket->peer_pending() == 0 && !s.c.broke_off)
+      fail("a wake-up was lost: the loop sleeps on the answer to " + e->id());
 }
 
 void http_world::check_exchanges()

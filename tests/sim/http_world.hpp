@@ -55,7 +55,7 @@ private:
 
   int add_routes();   // in http_app.cpp,
   void release_all(); // as this is
-  void check_streams();
+  void check_answers();
   bool may_wait_unread(const tcp_socket &socket);
 };
 
