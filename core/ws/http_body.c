@@ -7,11 +7,10 @@ static void too_large(struct weir_conn *c)
   weir__http_refuse(c, 413, "the body is too large", NULL);
 }
 
-/* Whether the body of a connection's request still is being taken. */
-static bool goes_on(const struct weir_conn *c, const struct weir__kept *kept)
+/* Whether a request still is the one at hand: no handler has ended it. */
+static bool is_at_hand(const struct weir_conn *c, const struct weir__kept *kept)
 {
-  return c->state == WEIR__CONN_HTTP && c->http != NULL && c->http->request == kept &&
-         c->http->phase == WEIR__HTTP_BODY;
+  return c->state == WEIR__CONN_HTTP && c->http != NULL && c->http->request == kept;
 }
 
 static void hand_on(struct weir_conn *c, struct weir__kept *kept, struct weir_slice piece,
@@ -35,7 +34,7 @@ static void hand_on_last(struct weir_conn *c, struct weir__kept *kept, struct we
   c->since_tick = weir__conn_tick(c);
   weir__conn_arm(c);
   hand_on(c, kept, piece, true);
-  if (goes_on(c, kept) && !kept->asked) /* its handler waits for the whole body */
+  if (is_at_hand(c, kept) && !kept->asked) /* its handler waits for the whole body */
     weir__http_ask(c, kept);
 }
 
@@ -117,12 +116,12 @@ void weir__http_begin_body(struct weir_conn *c, struct weir__kept *kept)
 void weir__http_await_body(struct weir_conn *c, struct weir__kept *kept)
 {
   const struct weir_slice nothing = {NULL, 0};
-  if (!goes_on(c, kept) || kept->moving)
+  if (!is_at_hand(c, kept) || kept->moving)
     return;
-  if (kept->request.head->has_body) {
+  if (c->http->phase == WEIR__HTTP_BODY)
     say_continue(c, kept);
+  if (kept->request.head->has_body || kept->request.route->http.on_body == NULL)
     return;
-  }
   weir_request_ref(&kept->request); /* the handler may let go of it */
   hand_on_last(c, kept, nothing);
   weir_request_unref(&kept->request);
