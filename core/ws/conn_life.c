@@ -3,6 +3,7 @@
  * wheel once; activity only writes a tick, and when the wheel brings the connection up, what is due
  * is worked out from the ticks. */
 #include "ws/client.h"
+#include "ws/http_conn.h"
 
 #include "wire/close.h"
 
@@ -65,9 +66,12 @@ static uint32_t left_when_open(const struct weir_conn *c, uint32_t now)
   return smaller(silent, left_of_message(c, now));
 }
 
+/* A response may leave as slowly as others do, though the connection ends with it. */
 static size_t close_timeout(const struct weir_conn *c)
 {
-  return c->routed ? weir__conn_route(c)->options.close_timeout_ms : WEIR__LINGER_MS;
+  if (c->routed)
+    return weir__conn_route(c)->options.close_timeout_ms;
+  return c->outbox != NULL ? WEIR__HTTP_STALL_MS : WEIR__LINGER_MS;
 }
 
 static uint32_t time_left(const struct weir_conn *c, uint32_t now)

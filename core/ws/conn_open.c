@@ -46,6 +46,8 @@ static void finish_lingering(struct weir_conn *c)
   if (c->broken || c->input_done ||
       c->stream.ops->shutdown(&c->stream, weir__conn_loop(c)->mem.sys) != 0)
     weir__conn_end(c);
+  else
+    weir__conn_arm(c);
 }
 
 /* Whether the connection is as idle as it looks from here: what most have come to, once their input

@@ -205,6 +205,8 @@ void weir__http_input(struct weir_conn *c, unsigned char *data, size_t len, size
   if (c->broken)
     return;
   size_t done = unread(c) > 0 ? 0 : take(c, (const char *)data, len, frames);
+  if (done == len && c->state == WEIR__CONN_HTTP)
+    weir__http_shed(c);
   if (done == len)
     return;
   if (weir__conn_is_live(c))

@@ -513,6 +513,32 @@ TEST_F(http_stream, StalledReaderIsNot)
   }
 }
 
+/* Its end, and that of the connection with it, changes nothing about that. */
+TEST_F(http_stream, SlowReaderOfTheLastOne)
+{
+  options.max_queued_bytes = 16 << 20;
+  start();
+  peer &client = at.connect(16384);
+  client.stall(true);
+  client.send("GET /later HTTP/1.0\r\n\r\n");
+  ASSERT_TRUE(at.until([&] { return kept.size() == 1; }));
+  std::string large(8 << 20, 'z');
+  EXPECT_EQ(begin(kept[0]), 0);
+  EXPECT_EQ(write(kept[0], large), 0);
+  EXPECT_EQ(weir_request_end(kept[0]), 0);
+  for (int i = 0; i < 3; i++) {
+    at.settle();
+    at.pass(50000);
+    client.stall(false);
+    size_t before = client.input().size();
+    ASSERT_TRUE(at.until([&] { return client.input().size() > before + (1 << 20); }));
+    client.stall(true);
+  }
+  client.stall(false);
+  EXPECT_TRUE(at.ends(client));
+  EXPECT_EQ(raw_body(client).size(), large.size());
+}
+
 TEST_F(http_stream, ProgressIsWaitedFor)
 {
   options.response_timeout_ms = 5000;
