@@ -48,6 +48,7 @@ static void usage(FILE *out, const struct table *table)
     show(out, f->name, "", f->help);
   for (const struct word *w = table->words; w->name != NULL; w++)
     show(out, w->name, w->unit, w->help);
+  show(out, "trusted", "ADDRESS", "or network, or \"unix\", of a proxy; up to 32 times");
   show(out, "tls-more", "FILE", "a further certificate with its key, by name; up to 16 times");
   for (const struct argument *a = table->arguments; a->name != NULL; a++)
     show(out, a->name, a->unit, a->help);
@@ -124,6 +125,19 @@ static bool take_identity(struct settings *s, const char *name, const char *valu
   return true;
 }
 
+static bool take_trusted(struct settings *s, const char *name, const char *value)
+{
+  if (strcmp(name, "trusted") != 0)
+    return false;
+  if (value == NULL)
+    wrong("a value is missing", name);
+  if (s->trusted_count == sizeof s->trusted / sizeof *s->trusted - 1)
+    wrong("too many", name);
+  s->trusted[s->trusted_count++] = value;
+  s->server.trusted_proxies = s->trusted;
+  return true;
+}
+
 static bool take_flag(const struct flag *f, const char *name)
 {
   while (f->name != NULL && strcmp(f->name, name) != 0)
@@ -147,7 +161,7 @@ static int take(struct settings *s, const struct table *table, const char *word,
   if (take_flag(table->flags, name))
     return 1;
   if (take_number(table->arguments, name, value) || take_word(table->words, name, value) ||
-      take_identity(s, name, value))
+      take_trusted(s, name, value) || take_identity(s, name, value))
     return 2;
   if (strcmp(name, "mode") != 0)
     wrong("no such option", word);
@@ -155,6 +169,12 @@ static int take(struct settings *s, const struct table *table, const char *word,
     wrong("a value is missing", name);
   s->mode = find_mode(value);
   return 2;
+}
+
+static void check_proxies(const struct settings *s)
+{
+  if (s->proxy_protocol && s->trusted_count == 0)
+    wrong("only with --trusted: whom to believe", "proxy-protocol");
 }
 
 static void check_tls(const struct settings *s)
@@ -210,6 +230,7 @@ void read_arguments(struct settings *s, int argc, char **argv)
   const struct flag flags[] = {
       {"quiet", "no lines but the first", &s->quiet, 1},
       {"inherit", "listen on what a service manager handed over (LISTEN_FDS)", &s->inherit, 1},
+      {"proxy-protocol", "connections begin with a proxy's header", &s->proxy_protocol, 1},
       {"deflate", "permessage-deflate without context takeover", &route->compression,
        WEIR_COMPRESSION_SHARED},
       {"deflate-takeover", "with it, where clients allow it", &route->compression,
@@ -220,8 +241,8 @@ void read_arguments(struct settings *s, int argc, char **argv)
       {"host", "ADDRESS", "address or name to listen on; default: all", &s->host},
       {"unix", "PATH", "unix socket, or @NAME; instead of a port unless one is given",
        &s->unix_path},
-      {"static", "DIR", "GET gives the files of this folder", &s->folder},
       {"unix-mode", "OCTAL", "permissions of its file; default 0666 less the umask", &mode},
+      {"static", "DIR", "GET gives the files of this folder", &s->folder},
       {"tls-cert", "FILE", "wss with this certificate and its chain, PEM; SIGHUP reads it again",
        &s->tls_cert},
       {"tls-key", "FILE", "its key, PEM", &s->tls_key},
@@ -234,5 +255,6 @@ void read_arguments(struct settings *s, int argc, char **argv)
   for (int i = 1; i < argc;)
     i += take(s, &table, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
   settle_listening(s, port, mode);
+  check_proxies(s);
   check_tls(s);
 }

@@ -11,6 +11,7 @@ static void listen_on(struct weir_server *server, struct weir_listen_options whe
                       const struct settings *settings, const char *what)
 {
   where.size = sizeof where;
+  where.proxy_protocol = settings->proxy_protocol;
   check(weir_server_listen_on(server, &where), what);
   if (where.path != NULL)
     printf("%s unix:%s", separator, where.path);

@@ -36,6 +36,8 @@ static void print_counts(const struct weir_server *server, const struct settings
   printf("accepted %" PRIu64 ", opened %" PRIu64 ", closed %" PRIu64 ", refused %" PRIu64
          ", failed %" PRIu64 "\n",
          c.accepted, c.opened, c.closed, c.refused, c.failed);
+  if (c.turned_away > 0)
+    printf("turned away %" PRIu64 "\n", c.turned_away);
   printf("messages: %" PRIu64 " received, %" PRIu64 " sent, %" PRIu64 " dropped\n",
          c.messages_received, c.messages_sent, c.dropped);
   printf("bytes: %" PRIu64 " received, %" PRIu64 " sent\n", c.bytes_received, c.bytes_sent);

@@ -20,6 +20,9 @@ struct settings {
   bool tcp;         /* on host and port */
   size_t unix_mode; /* 0: the library's default */
   size_t inherit;   /* on descriptors that a service manager handed over instead */
+  size_t proxy_protocol;
+  const char *trusted[33]; /* NULL-terminated */
+  size_t trusted_count;
   size_t quiet;
 };
 
