@@ -2,6 +2,8 @@
  * documentation compile; then its values that need no server: errors, frames, views. */
 #include "unit/cpp_support.hpp"
 
+#include "ws/server.h"
+
 #include <unordered_set>
 
 namespace
@@ -171,7 +173,12 @@ TEST(CppOptions, AreThoseOfC)
                                .compression_threshold = 9,
                                .compression_level = 10,
                                .server_window_bits = 11,
-                               .client_window_bits = 12};
+                               .client_window_bits = 12,
+                               .message_timeout_ms = 13,
+                               .max_messages_per_s = 14,
+                               .max_bytes_per_s = 15,
+                               .max_subscriptions = 16,
+                               .listener = "inner"};
   auto protocols = weir::detail::c_strings(given.protocols);
   auto origins = weir::detail::c_strings(given.origins);
   EXPECT_TRUE(protocols.empty());
@@ -199,6 +206,30 @@ TEST(CppOptions, AreThoseOfC)
   EXPECT_EQ(made.compression_level, 10u);
   EXPECT_EQ(made.server_window_bits, 11u);
   EXPECT_EQ(made.client_window_bits, 12u);
+  EXPECT_EQ(made.message_timeout_ms, 13u);
+  EXPECT_EQ(made.max_messages_per_s, 14u);
+  EXPECT_EQ(made.max_bytes_per_s, 15u);
+  EXPECT_EQ(made.max_subscriptions, 16u);
+  EXPECT_STREQ(made.listener, "inner");
+  given.listener.clear();
+  EXPECT_EQ(weir::detail::to_native(given, nullptr, nullptr).listener, nullptr);
+}
+
+TEST(CppOptions, OfAServerAreThoseOfC)
+{
+  weir::server app({.max_connections = 1,
+                    .max_connections_per_address = 2,
+                    .max_handshakes = 3,
+                    .max_topics = weir::off,
+                    .trusted_proxies = {"10.0.0.0/8", "unix"}});
+  const weir_server *made = app.native();
+  EXPECT_EQ(made->options.max_connections, 1u);
+  EXPECT_EQ(made->options.max_connections_per_address, 2u);
+  EXPECT_EQ(made->options.max_handshakes, 3u);
+  EXPECT_EQ(made->options.max_topics, WEIR_OFF);
+  EXPECT_EQ(made->trusted_count, 2u);
+  EXPECT_EQ(weir::server().native()->trusted_count, 0u);
+  EXPECT_THROW(weir::server({.trusted_proxies = {"10.0.0.0/8", "nobody"}}), std::system_error);
 }
 
 TEST(CppServer, SetUpThrowsWhatCReturns)

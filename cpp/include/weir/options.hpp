@@ -63,6 +63,11 @@ struct server_options {
   std::size_t max_uri_bytes = 0;
   std::size_t busy_poll_us = 0;
   std::size_t max_compression_bytes = 0;
+  std::size_t max_connections = 0;
+  std::size_t max_connections_per_address = 0;
+  std::size_t max_handshakes = 0;
+  std::size_t max_topics = 0;
+  std::vector<std::string> trusted_proxies = {};
 
   /* Gets the lines of the log, with those of exceptions that left a handler:
    * (log_level, std::string_view line). Called on any loop's thread, also at once on several. */
@@ -93,6 +98,13 @@ struct route_options {
   std::size_t compression_level = 0;
   std::size_t server_window_bits = 0;
   std::size_t client_window_bits = 0;
+
+  std::size_t message_timeout_ms = 0;
+  std::size_t max_messages_per_s = 0;
+  std::size_t max_bytes_per_s = 0;
+  std::size_t max_subscriptions = 0;
+
+  std::string listener = {}; /* empty: those without a name */
 };
 
 } // namespace weir

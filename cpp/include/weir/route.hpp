@@ -316,7 +316,7 @@ template <class User> constexpr std::size_t user_bytes() noexcept
   }
 }
 
-/* The C options; protocols and origins are lent. */
+/* The C options; protocols, origins and the listener's name are lent. */
 inline weir_route_options to_native(const route_options &options, const char *const *protocols,
                                     const char *const *origins) noexcept
 {
@@ -340,6 +340,11 @@ inline weir_route_options to_native(const route_options &options, const char *co
   native.compression_level = options.compression_level;
   native.server_window_bits = options.server_window_bits;
   native.client_window_bits = options.client_window_bits;
+  native.message_timeout_ms = options.message_timeout_ms;
+  native.max_messages_per_s = options.max_messages_per_s;
+  native.max_bytes_per_s = options.max_bytes_per_s;
+  native.max_subscriptions = options.max_subscriptions;
+  native.listener = options.listener.empty() ? nullptr : options.listener.c_str();
   return native;
 }
 

@@ -28,7 +28,9 @@ public:
   {
     log_->entry = options.log.entry();
     log_->callable = options.log.take();
+    auto trusted = detail::c_strings(options.trusted_proxies);
     weir_options native = to_native(options);
+    native.trusted_proxies = list(trusted);
     weir_server *made = nullptr;
     detail::check(weir_server_new(&made, &native), "weir::server");
     native_.reset(made);
@@ -299,6 +301,10 @@ private:
     native.max_uri_bytes = options.max_uri_bytes;
     native.busy_poll_us = options.busy_poll_us;
     native.max_compression_bytes = options.max_compression_bytes;
+    native.max_connections = options.max_connections;
+    native.max_connections_per_address = options.max_connections_per_address;
+    native.max_handshakes = options.max_handshakes;
+    native.max_topics = options.max_topics;
     native.log = log_->entry;
     native.log_arg = &log_->callable;
     return native;
