@@ -34,6 +34,47 @@ TEST(Options, ZeroMeansTheDocumentedDefault)
   EXPECT_EQ(route.client_window_bits, 15u);
 }
 
+TEST(Options, LimitsHaveTheirDefaults)
+{
+  struct weir_options out;
+  ASSERT_EQ(weir__options_resolve(&out, nullptr), 0);
+  EXPECT_EQ(out.max_connections, 0u) << "the server asks how many descriptors it may open";
+  EXPECT_EQ(out.max_connections_per_address, WEIR_OFF);
+  EXPECT_EQ(out.max_handshakes, 16384u);
+  EXPECT_EQ(out.max_topics, 1u << 20);
+  EXPECT_EQ(out.trusted_proxies, nullptr);
+  struct weir_route_options route, none = {};
+  ASSERT_EQ(weir__route_options_resolve(&route, &none), 0);
+  EXPECT_EQ(route.message_timeout_ms, 60000u);
+  EXPECT_EQ(route.max_messages_per_s, WEIR_OFF);
+  EXPECT_EQ(route.max_bytes_per_s, WEIR_OFF);
+  EXPECT_EQ(route.max_subscriptions, 16384u);
+}
+
+/* Every limit takes the smallest value, the greatest and off as they are. */
+TEST(Options, LimitsHaveNoBounds)
+{
+  for (size_t value : {size_t{1}, WEIR_OFF - 1, WEIR_OFF}) {
+    struct weir_options out, in = {};
+    in.size = sizeof in;
+    in.max_connections = in.max_connections_per_address = in.max_handshakes = in.max_topics = value;
+    ASSERT_EQ(weir__options_resolve(&out, &in), 0);
+    EXPECT_EQ(out.max_connections, value);
+    EXPECT_EQ(out.max_connections_per_address, value);
+    EXPECT_EQ(out.max_handshakes, value);
+    EXPECT_EQ(out.max_topics, value);
+    struct weir_route_options route, given = {};
+    given.size = sizeof given;
+    given.message_timeout_ms = given.max_messages_per_s = given.max_bytes_per_s =
+        given.max_subscriptions = value;
+    ASSERT_EQ(weir__route_options_resolve(&route, &given), 0);
+    EXPECT_EQ(route.message_timeout_ms, value);
+    EXPECT_EQ(route.max_messages_per_s, value);
+    EXPECT_EQ(route.max_bytes_per_s, value);
+    EXPECT_EQ(route.max_subscriptions, value);
+  }
+}
+
 TEST(Options, CompressionHasItsBounds)
 {
   struct weir_route_options out, in = {};
