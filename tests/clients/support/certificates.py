@@ -22,6 +22,18 @@ class Certificate:
         assert child.returncode == 0, errors.decode()
         return self
 
+    def pair(self):
+        """The certificate and its key as one text."""
+        texts = []
+        for name in (self.file, self.key):
+            with open(name, encoding="ascii") as file:
+                texts.append(file.read())
+        return "".join(texts)
+
+    def trusting(self):
+        """What a client needs that trusts it."""
+        return ssl.create_default_context(cafile=self.file)
+
     def context(self, version=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.file, self.key)
