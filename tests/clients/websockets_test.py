@@ -1,5 +1,4 @@
 """Python's websockets: messages, fragments, pings and closing, and the tutorial's server."""
-import asyncio
 import os
 
 import websockets
