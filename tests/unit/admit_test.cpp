@@ -4,6 +4,7 @@
 
 #include "unit/sys_fake.hpp"
 #include "ws/admit.h"
+#include "ws/extra.h"
 #include "ws/request.h"
 
 #include <gtest/gtest.h>
@@ -297,7 +298,7 @@ TEST_F(admit, AsManyOfAnAddressAsThereMayBe)
 {
   for (bool secure : {false, true}) {
     begin(with_addresses(2), secure);
-    EXPECT_EQ(at->server()->extra_bytes, 32u);
+    EXPECT_EQ(at->server()->extra_bytes, size_t{WEIR__EXTRA_BYTES});
     peer &first = at->open();
     at->open();
     peer &third = at->connect();
