@@ -212,8 +212,6 @@ void http_client::judge_answer(const exchange &e)
     due.emplace_back("X-Extra", e.extra);
   if (!e.type.empty() || e.upgrade)
     due.emplace_back("Content-Type", e.type.empty() ? SENTENCE : e.type);
-  if (e.upgrade && e.type.empty() && h.status == 503)
-    due.emplace_back("Retry-After", "5");
   bool unknown = e.begun && !e.announced, bodiless = is_bodiless(e.status);
   if (unknown && !e.old && !bodiless)
     due.emplace_back("Transfer-Encoding", "chunked");
