@@ -196,10 +196,12 @@ void weir__http_upgrade(struct weir_conn *c, struct weir_request *request)
   request->route = weir__server_match(c->shard->server, weir__conn_endpoint(c)->name,
                                       request->head->path, &index);
   int verdict = request->route == NULL ? -404 : judge(request, &reason);
-  if (verdict != 0) {
+  if (verdict == -405)
+    weir__http_refuse_method(c, "GET", request);
+  else if (verdict != 0)
     weir__http_refuse(c, -verdict, reason, request);
+  if (verdict != 0)
     return;
-  }
   c->route = index;
   c->routed = 1;
   ask(c, request);

@@ -476,6 +476,33 @@ TEST_P(http_move, ServerThatStopsMeanwhile)
     EXPECT_TRUE(client.await([&] { return client.ended(); }));
 }
 
+/* The peer has said that it ends, without an end of TCP's of which the kernel would tell again. */
+TEST(HttpMoveHome, WithTheEndThatTlsHasSeen)
+{
+  stage at;
+  page later;
+  weir_request *kept = nullptr;
+  int calls = 0, gone = 0;
+  later.request = [&](weir_request *r) {
+    if (calls++ == 0)
+      return weir_request_move(r, 0); /* the loop that it is on, by the same way */
+    kept = weir_request_keep(r);
+    return static_cast<int>(WEIR_LATER);
+  };
+  later.gone = [&](weir_request *) { gone++; };
+  at.http("GET", "/later", later);
+  at.secure();
+  at.start();
+  peer &client = at.connect();
+  ASSERT_TRUE(at.until([&] { return client.tls()->handshake(); }));
+  client.send("GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.tls()->shutdown();
+  EXPECT_TRUE(at.until([&] { return gone == 1; }));
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(weir_request_respond(kept, 200), -ESTALE);
+  weir_request_unref(kept);
+}
+
 INSTANTIATE_TEST_SUITE_P(Over, http_move, testing::Bool(),
                          [](const auto &with) { return with.param ? "tls" : "tcp"; });
 

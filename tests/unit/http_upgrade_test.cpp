@@ -75,6 +75,16 @@ TEST_F(http_upgrade, Accepted)
   expect_over(2);
 }
 
+TEST_F(http_upgrade, ByAnotherMethodThanGet)
+{
+  start();
+  peer &client = at.connect();
+  client.send("POST" + upgrade_request().substr(3));
+  response answer = at.answer(client);
+  EXPECT_EQ(answer.status, 405);
+  EXPECT_EQ(answer.field("Allow"), "GET");
+}
+
 TEST_F(http_upgrade, ProtocolOfTheRoute)
 {
   const char *const known[] = {"chat", nullptr};
