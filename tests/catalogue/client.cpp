@@ -1,5 +1,7 @@
 #include "catalogue/client.hpp"
 
+#include "catalogue/local.hpp"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cctype>
@@ -208,11 +210,17 @@ transport chosen()
   return std::string_view(version) == "1.2" ? transport::tls12 : transport::tls13;
 }
 
-client::client(uint16_t port, int receive_buffer, transport over)
+client::client(uint16_t port, int receive_buffer, transport over) : local_(over == transport::local)
 {
-  fd_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int family = local_ ? AF_UNIX : AF_INET;
+  fd_ = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0)
     throw std::runtime_error("socket");
+  if (local_) {
+    port_ = next_local();
+    connect_local(fd_, port_, port);
+    return;
+  }
   int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (receive_buffer > 0)
@@ -240,9 +248,9 @@ void client::begin_tls(transport over, support::tls_peer_options options)
 }
 
 client::client(client &&other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), port_(other.port_), discarded_(other.discarded_),
-      tls_(std::move(other.tls_)), secure_(other.secure_), input_(std::move(other.input_)),
-      answer_(std::move(other.answer_)), end_(other.end_)
+    : fd_(std::exchange(other.fd_, -1)), port_(other.port_), local_(other.local_),
+      discarded_(other.discarded_), tls_(std::move(other.tls_)), secure_(other.secure_),
+      input_(std::move(other.input_)), answer_(std::move(other.answer_)), end_(other.end_)
 {
 }
 
@@ -250,6 +258,7 @@ client &client::operator=(client &&other) noexcept
 {
   std::swap(fd_, other.fd_);
   std::swap(port_, other.port_);
+  std::swap(local_, other.local_);
   std::swap(discarded_, other.discarded_);
   std::swap(tls_, other.tls_);
   std::swap(secure_, other.secure_);
@@ -391,7 +400,8 @@ bool client::need(size_t bytes)
 
 bool client::upgrade(const request &head)
 {
-  if (!send(head.str())) {
+  const request &known = local_ ? head.with("X-Port: " + std::to_string(port_)) : head;
+  if (!send(known.str())) {
     ADD_FAILURE() << "the request could not be sent";
     return false;
   }

@@ -24,8 +24,8 @@ namespace catalogue
 #endif
 inline constexpr std::chrono::milliseconds patience{WEIR_CATALOGUE_PATIENCE_MS};
 
-/* What carries the bytes between clients and the server. */
-enum class transport { tcp, tls12, tls13 };
+/* What carries the bytes between clients and the server; local is a unix socket. */
+enum class transport { tcp, tls12, tls13, local };
 
 /* What a run of the catalogue is over: WEIR_CATALOGUE_TLS is the TLS version, 1.2 or 1.3, or not
  * set. */
@@ -122,6 +122,9 @@ public:
   /* Past TLS, straight to and from the socket; and what send would give it. */
   bool send_raw(std::string_view bytes);
   std::string read_raw();
+
+  /* Sends bytes and passes descriptors along, so many duplicates of one; on a unix socket. */
+  bool pass(std::string_view bytes, int fd, size_t count = 1);
   std::string sealed(std::string_view bytes);
 
   /* Speaks TLS from here on, by options that a test chooses. */
@@ -172,6 +175,10 @@ public:
   {
     return fd_;
   }
+  bool is_local() const /* of a unix socket */
+  {
+    return local_;
+  }
   support::tls_peer *tls() const /* NULL on plain TCP */
   {
     return tls_.get();
@@ -185,6 +192,7 @@ private:
 
   int fd_ = -1;
   uint16_t port_ = 0;
+  bool local_ = false;
   size_t discarded_ = 0;
   std::unique_ptr<support::tls_peer> tls_;
   bool secure_ = false; /* the TLS handshake is done */

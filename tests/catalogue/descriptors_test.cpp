@@ -1,4 +1,5 @@
-/* Rows 61 and 67: descriptors used up, and used again (accept(2), epoll(7)). */
+/* Rows 61, 67 and 72: descriptors used up, used again, and passed along (accept(2), epoll(7),
+ * unix(7)). */
 #include "catalogue/harness.hpp"
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <fcntl.h>
+#include <filesystem>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <optional>
@@ -231,4 +233,130 @@ int reuse::rounds_with_reuse(int rounds)
 TEST(Row67, DescriptorUsedAgainInsideABatch)
 {
   EXPECT_GT(reuse().rounds_with_reuse(60), 0) << "none was used again: the test shows nothing";
+}
+
+namespace
+{
+
+setup locally()
+{
+  setup out;
+  out.over = transport::local;
+  return out;
+}
+
+/* A descriptor to pass along, whose every duplicate is gone once its other end has ended. */
+class token
+{
+public:
+  token()
+  {
+    EXPECT_EQ(pipe2(ends_, O_CLOEXEC | O_NONBLOCK), 0);
+  }
+  ~token()
+  {
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+  token(const token &) = delete;
+
+  int fd() const
+  {
+    return ends_[1];
+  }
+  /* Closes the one of this side. */
+  bool is_the_last()
+  {
+    char byte;
+    close(ends_[1]);
+    ends_[1] = -1;
+    return read(ends_[0], &byte, 1) == 0;
+  }
+
+private:
+  int ends_[2];
+};
+
+size_t open_descriptors()
+{
+  auto entries = std::filesystem::directory_iterator("/proc/self/fd");
+  return static_cast<size_t>(std::distance(begin(entries), end(entries)));
+}
+
+} // namespace
+
+/* What comes behind a descriptor in the same event is read as well. */
+TEST(Row72, DescriptorsAmongFrames)
+{
+  server at(locally());
+  client attacker = at.open();
+  token passed;
+  size_t before = open_descriptors();
+  at.on_loop([&] { /* so that one turn finds all of it */
+                   EXPECT_TRUE(attacker.send(masked(fin | text, "before")));
+                   EXPECT_TRUE(attacker.pass(masked(fin | text, "with"), passed.fd()));
+                   EXPECT_TRUE(attacker.pass(masked(fin | text, "with many"), passed.fd(), 253));
+                   EXPECT_TRUE(attacker.send(masked(fin | text, "behind")));
+  });
+  for (const char *due : {"before", "with", "with many", "behind"})
+    EXPECT_EQ(attacker.read_frame().value_or(frame{}).payload, due);
+  EXPECT_EQ(open_descriptors(), before);
+  EXPECT_TRUE(passed.is_the_last());
+  expect_echo(attacker, "and on");
+  at.expect_undisturbed();
+}
+
+/* A descriptor with each byte, from the request's first one on. */
+TEST(Row72, DescriptorsWithEveryByte)
+{
+  server at(locally());
+  client attacker = at.connect();
+  token passed;
+  std::string all = request{}.with("X-Port: " + std::to_string(attacker.port())).str() +
+                    masked(fin | text, "hello") + masked(fin | ping, "p");
+  for (char byte : all)
+    EXPECT_TRUE(attacker.pass({&byte, 1}, passed.fd(), 3));
+  EXPECT_EQ(attacker.read_response(false).value_or(response{}).status, 101);
+  EXPECT_EQ(attacker.read_frame().value_or(frame{}).payload, "hello");
+  EXPECT_EQ(attacker.read_frame().value_or(frame{}).payload, "p");
+  EXPECT_TRUE(passed.is_the_last());
+  at.expect_undisturbed();
+}
+
+/* A message that is received where it belongs, with descriptors in its midst. */
+TEST(Row72, DescriptorsInALargeMessage)
+{
+  setup with = locally();
+  with.route.max_message_bytes = 4 << 20;
+  server at(with);
+  client attacker = at.open();
+  token passed;
+  std::string message(1 << 20, 'm'), bytes = masked(fin | binary, message);
+  for (size_t i = 0; i < bytes.size(); i += 40000) {
+    EXPECT_TRUE(attacker.pass(bytes.substr(i, 1), passed.fd()));
+    EXPECT_TRUE(attacker.send(bytes.substr(i + 1, 39999)));
+  }
+  EXPECT_TRUE(attacker.read_frame().value_or(frame{}).payload == message);
+  EXPECT_TRUE(passed.is_the_last());
+  at.expect_undisturbed();
+}
+
+/* Those that nobody has read go with the connection. */
+TEST(Row72, DescriptorsThatWaitGoWithTheConnection)
+{
+  setup with = locally();
+  with.on.message = [](weir_conn *conn, const weir_message *) { weir_conn_pause(conn); };
+  server at(with);
+  client attacker = at.open();
+  token passed;
+  EXPECT_TRUE(attacker.send(masked(fin | text, "pause")));
+  ASSERT_TRUE(
+      at.wait(attacker, "the message", [](const record &r) { return !r.messages.empty(); }));
+  for (int i = 0; i < 100; i++)
+    EXPECT_TRUE(attacker.pass("x", passed.fd(), 10));
+  at.expect_undisturbed();
+  at.on_loop([&] { weir_conn_abort(at.find(attacker)); });
+  ASSERT_TRUE(at.wait_closed(attacker));
+  at.poll("them to be gone", [&] { return descriptor_of(attacker) < 0; });
+  EXPECT_TRUE(passed.is_the_last());
 }

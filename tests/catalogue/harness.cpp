@@ -1,5 +1,6 @@
 #include "catalogue/harness.hpp"
 
+#include "catalogue/local.hpp"
 #include "support/certificates.hpp"
 
 #include <algorithm>
@@ -38,6 +39,9 @@ struct thunks {
 
   static int upgrade(weir_request *request, void *, void *arg)
   {
+    weir_slice port = weir_request_header(request, "X-Port");
+    at(arg).arriving_ = static_cast<uint16_t>(
+        std::atoi(std::string(port.len > 0 ? port.data : "", port.len).c_str()));
     return at(arg).on_.upgrade ? at(arg).on_.upgrade(request) : 0;
   }
 
@@ -52,7 +56,7 @@ struct thunks {
       r.id = weir_conn_id_of(conn);
       r.opens++;
       s.live_++;
-      s.ids_[peer.port] = r.id;
+      s.ids_[s.over_ == transport::local ? s.arriving_ : peer.port] = r.id;
       s.changed_.notify_all();
     }
     if (s.on_.open)
@@ -206,14 +210,23 @@ void server::listen(const setup &setup)
   aside.options.no_broadcast = 1;
   aside.handlers.on_message = thunks::echo;
   EXPECT_EQ(weir_server_route(server_, "/bystander", &aside, this), 0);
-  if (over_ == transport::tcp) {
-    EXPECT_EQ(weir_server_listen(server_, "127.0.0.1", 0), 0);
-  } else {
-    weir_tls *tls = new_tls();
-    EXPECT_EQ(weir_server_listen_tls(server_, tls, "127.0.0.1", 0), 0);
-    weir_tls_free(tls);
-  }
-  port_ = weir_server_port(server_);
+  listen_on_transport();
+}
+
+void server::listen_on_transport()
+{
+  weir_listen_options where = {};
+  where.size = sizeof where;
+  bool local = over_ == transport::local;
+  port_ = local ? next_local() : 0;
+  std::string name = local_name(port_);
+  where.host = local ? nullptr : "127.0.0.1";
+  where.path = local ? name.c_str() : nullptr;
+  where.tls = local || over_ == transport::tcp ? nullptr : new_tls();
+  EXPECT_EQ(weir_server_listen_on(server_, &where), 0);
+  weir_tls_free(where.tls);
+  if (!local)
+    port_ = weir_server_port(server_);
 }
 
 /* The loop's thread. What is still open at the end is closed by weir_server_stop. */
@@ -399,8 +412,12 @@ int descriptor_of(const client &peer)
   for (int fd = 3; fd < 1024; fd++) {
     sockaddr_in address = {};
     socklen_t length = sizeof address;
-    if (fd != peer.fd() && getpeername(fd, reinterpret_cast<sockaddr *>(&address), &length) == 0 &&
-        ntohs(address.sin_port) == peer.port())
+    if (peer.is_local()) {
+      if (fd != peer.fd() && local_peer(fd) == peer.port())
+        return fd;
+    } else if (fd != peer.fd() &&
+               getpeername(fd, reinterpret_cast<sockaddr *>(&address), &length) == 0 &&
+               ntohs(address.sin_port) == peer.port())
       return fd;
   }
   return -1;

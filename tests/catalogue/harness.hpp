@@ -129,6 +129,7 @@ private:
   bool drip_by(const client &to, std::string_view bytes,
                const std::function<bool(std::string_view)> &send) const;
   void listen(const setup &setup);
+  void listen_on_transport();
   void serve();
   void tell(const std::function<void()> &change);
   void await(const std::function<bool()> &holds);
@@ -141,8 +142,9 @@ private:
   weir_server *server_ = nullptr;
   weir_loop *loop_ = nullptr;
   uint16_t port_ = 0;
-  bool done_ = false;    /* the loop's thread alone */
-  bool serving_ = false; /* with the lock held */
+  uint16_t arriving_ = 0; /* the loop's thread alone: whose request is decided, by a unix socket */
+  bool done_ = false;     /* the loop's thread alone */
+  bool serving_ = false;  /* with the lock held */
   mutable std::mutex lock_;
   std::condition_variable changed_;
   std::map<weir_conn_id, record> records_;
