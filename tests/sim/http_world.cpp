@@ -68,7 +68,7 @@ void http_world::check_answers()
 {
   auto may_send = [](const exchange &e) {
     const tcp_socket &socket = *e.from->c.socket;
-    return !socket.ended_by_server() && socket.may_send();
+    return socket.fd >= 0 && !socket.ended_by_server() && socket.may_send();
   };
   for (const exchange &e : exchanges)
     if (e.begun && !e.is_over() && e.request != nullptr && weir_request_buffered(e.request) != 0 &&
