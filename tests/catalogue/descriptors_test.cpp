@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <optional>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -179,11 +180,20 @@ setup reuse::dropping()
 
 const std::string first_words = request{}.str() + masked(fin | text, "hello");
 
+/* Until what a client sent is there for the server: two connections' packets may overtake each
+ * other. */
+void await_arrival(const client &from)
+{
+  pollfd there = {descriptor_of(from), POLLIN, 0};
+  EXPECT_EQ(poll(&there, 1, static_cast<int>(patience.count())), 1);
+}
+
 /* Holds the loop meanwhile, so that its next turn finds all of it, in this order. */
 void reuse::in_one_batch(int n, client &second, std::optional<client> &third)
 {
   at_.on_loop([&] {
     first_.send(masked(fin | text, "drop the second"));
+    await_arrival(first_);
     if (n % 2 == 0)
       third.emplace(at_.port());
     second.send(masked(fin | text, "unheard"));

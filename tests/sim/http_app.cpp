@@ -354,6 +354,7 @@ struct http_app {
     e.status = 503; // no memory to keep it
     e.accepts = e.keeps = false;
     e.bare = true;
+    e.extra.clear(); // it may have been set already, and not fit twice
     return by_value(w, e, r);
   }
 

@@ -191,7 +191,7 @@ TEST_F(CppTls, ListeningThrowsWhatCReturns)
   EXPECT_EQ(code_of(given), std::errc::invalid_argument);
   EXPECT_THROW(given.reload(), weir::tls_error);
   EXPECT_EQ(code_of(taken), std::error_code());
-  EXPECT_EQ(code_of(taken), std::errc::device_or_resource_busy);
+  EXPECT_EQ(code_of(taken), std::error_code()) << "another port";
 }
 
 } // namespace

@@ -2,7 +2,7 @@
 // them in a second, on a clock that the test puts forward.
 #include "support/stage.hpp"
 
-#include "ws/conn.h"
+#include "ws/extra.h"
 
 #include <gtest/gtest.h>
 
@@ -416,7 +416,7 @@ TEST_F(limits, OnlyTheRouteWithARateIsHeldToIt)
   at.route("/slow", slow, limited);
   ASSERT_EQ(weir_server_route(at.server(), "/fast", &with_memory, &fast), 0);
   at.start();
-  EXPECT_EQ(at.server()->extra_bytes, 32u);
+  EXPECT_EQ(at.server()->extra_bytes, size_t{WEIR__EXTRA_BYTES});
   peer &quick = at.open("/fast"), &throttled = at.open("/slow");
   say_and_pass(quick, frames(5000), 0);
   say_and_pass(throttled, frames(3), 0);
