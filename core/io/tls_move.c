@@ -22,8 +22,10 @@ int weir__tls_arrive(struct weir__stream *stream, struct weir_loop *loop, struct
   struct weir__tls_loop *shared = weir__tls_loop_of(loop);
   if (shared == NULL)
     return -ENOMEM;
-  BIO_up_ref(shared->bio);
-  SSL_set_bio(from->ssl, shared->bio, shared->bio);
+  if (SSL_get_rbio(from->ssl) != shared->bio) { /* of the same, no reference would be taken */
+    BIO_up_ref(shared->bio);
+    SSL_set_bio(from->ssl, shared->bio, shared->bio);
+  }
   *weir__tls_of(stream) = *from;
   weir__tls_of(stream)->loop = loop;
   return 0;
