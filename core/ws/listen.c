@@ -175,12 +175,23 @@ static int open_path(struct weir_server *server, const char *path, mode_t mode)
   return 0;
 }
 
+static bool is_its_own(const struct weir_server *server, int fd)
+{
+  for (size_t i = 0; i < server->endpoint_count; i++) {
+    if (server->endpoints[i].fd == fd)
+      return true;
+  }
+  return false;
+}
+
 /* Others may have descriptors of it in other processes. */
 static int open_inherited(struct weir_server *server, int fd)
 {
   struct weir__address address;
   if (server->endpoint_count == WEIR__ENDPOINTS_MAX)
     return -ENOSPC;
+  if (is_its_own(server, fd)) /* it would be closed twice */
+    return -EINVAL;
   int error = weir__listener_adopt(server->sys, fd, &address);
   if (error == 0)
     add_endpoint(server, fd, &address)->shared = true;

@@ -174,6 +174,9 @@ TEST_F(listen_on, LeavesWhatItDoesNotTakeToTheCaller)
   EXPECT_EQ(listen(on_descriptor(null)), -ENOTSOCK);
   EXPECT_EQ(close(null), 0);
   EXPECT_EQ(listen(on_descriptor(null)), -EBADF);
+  ASSERT_EQ(listen(loopback()), 0);
+  EXPECT_EQ(listen(on_descriptor(server->endpoints[0].fd)), -EINVAL) << "it has that already";
+  EXPECT_EQ(server->endpoint_count, 1u);
 }
 
 TEST_F(listen_on, RefusesItsOwnPort)
