@@ -108,9 +108,11 @@ void weir__http_begin_body(struct weir_conn *c, struct weir__kept *kept)
   http->body_seen = 0;
   c->since_tick = weir__conn_tick(c);
   weir__conn_arm(c);
+  weir_request_ref(&kept->request); /* a handler, or a refusal, may let go of it */
   if (kept->request.route->http.on_body != NULL)
     weir__http_ask(c, kept);
   weir__http_await_body(c, kept);
+  weir_request_unref(&kept->request);
 }
 
 void weir__http_await_body(struct weir_conn *c, struct weir__kept *kept)
@@ -120,9 +122,6 @@ void weir__http_await_body(struct weir_conn *c, struct weir__kept *kept)
     return;
   if (c->http->phase == WEIR__HTTP_BODY)
     say_continue(c, kept);
-  if (kept->request.head->has_body || kept->request.route->http.on_body == NULL)
-    return;
-  weir_request_ref(&kept->request); /* the handler may let go of it */
-  hand_on_last(c, kept, nothing);
-  weir_request_unref(&kept->request);
+  if (!kept->request.head->has_body && kept->request.route->http.on_body != NULL)
+    hand_on_last(c, kept, nothing);
 }

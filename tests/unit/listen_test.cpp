@@ -93,7 +93,8 @@ TEST_F(listen_on, RefusesWhatMeansNothing)
   where = loopback();
   where.port = 65536;
   EXPECT_EQ(listen(where), -EINVAL);
-  where = at_path("/tmp/weir");
+  const std::string path = "/tmp/weir", name = "@name";
+  where = at_path(path);
   where.host = "127.0.0.1";
   EXPECT_EQ(listen(where), -EINVAL);
   where.host = nullptr;
@@ -105,7 +106,7 @@ TEST_F(listen_on, RefusesWhatMeansNothing)
   where.fd = 0;
   where.mode = 010000;
   EXPECT_EQ(listen(where), -EINVAL);
-  where = at_path("@name");
+  where = at_path(name);
   where.mode = 0600;
   EXPECT_EQ(listen(where), -EINVAL) << "it has no file";
   EXPECT_EQ(listen(at_path("")), -EINVAL);
