@@ -352,6 +352,7 @@ struct http_app {
   static int instead(http_world &w, exchange &e, struct weir_request *r)
   {
     e.status = 503; // no memory to keep it
+    e.how = way::value;
     e.accepts = e.keeps = false;
     e.bare = true;
     e.extra.clear(); // it may have been set already, and not fit twice
