@@ -59,7 +59,8 @@ struct weir_options {
                                    neither needs any */
 
   size_t max_connections; /* open sockets, over all loops; default what the process may open
-                             (RLIMIT_NOFILE) less 64; may be off; more get 503 with Retry-After */
+                             (RLIMIT_NOFILE) less 64, half of it where it is 128 or less; may be
+                             off; more get 503 with Retry-After */
   size_t max_connections_per_address; /* of one client's address, of IPv6 one /64; default off, for
                                          all clients of a proxy may have one; more get 429. Where
                                          trusted_proxies tells the client's address, that counts */
