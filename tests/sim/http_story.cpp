@@ -188,38 +188,9 @@ private:
   http_client &self_;
 };
 
-unsigned rate(dice &roll, unsigned most)
-{
-  return roll.chance(500) ? static_cast<unsigned>(roll.below(most)) : 0;
-}
-
-fault_rates faults_of(dice &roll, const http_flavour &f)
-{
-  fault_rates r;
-  if (f.faults) {
-    r.short_read = rate(roll, 500);
-    r.again_read = rate(roll, 200);
-    r.short_send = rate(roll, 400);
-    r.again_send = rate(roll, 200);
-    r.interrupt = rate(roll, 200);
-    r.shuffle = rate(roll, 500);
-    r.duplicate = rate(roll, 300);
-    r.spurious = rate(roll, 200);
-    r.late_reset = rate(roll, 1000);
-  }
-  r.drip = f.drips;
-  if (f.starved)
-    r.accept_error = rate(roll, 300);
-  return r;
-}
-
 world_options options_of(dice &roll, const http_flavour &f)
 {
-  world_options o;
-  o.faults = faults_of(roll, f);
-  o.sndbuf = roll.chance(400) ? roll.between(64, 5000) : roll.between(5000, 300000);
-  o.rcvbuf = roll.chance(300) ? roll.between(64, 5000) : roll.between(5000, 300000);
-  o.route.max_queued_bytes = o.route.max_queued_messages = WEIR_OFF;
+  world_options o = draw_options(roll, {f.faults, f.drips, f.starved});
   o.secure = f.secure;
   o.lossy = f.lossy;
   o.foreign = roll.chance(250);
@@ -310,7 +281,7 @@ void tell_http(uint64_t seed, const http_flavour &f, uint64_t fail_alloc,
   w.k.fail_alloc = fail_alloc;
   int error = w.set_up();
   if (error == 0) {
-    w.k.faults.no_memory = f.lossy && fail_alloc == 0 ? rate(roll, 100) : 0;
+    w.k.faults.no_memory = f.lossy && fail_alloc == 0 ? draw_rate(roll, 100) : 0;
     play(w, roll);
     w.tear_down();
     w.check_exchanges();

@@ -251,38 +251,9 @@ private:
   client *client_;
 };
 
-unsigned rate(dice &roll, unsigned most)
-{
-  return roll.chance(500) ? static_cast<unsigned>(roll.below(most)) : 0;
-}
-
-fault_rates faults_of(dice &roll, const flavour &f)
-{
-  fault_rates r;
-  if (f.faults) {
-    r.short_read = rate(roll, 500);
-    r.again_read = rate(roll, 200);
-    r.short_send = rate(roll, 400);
-    r.again_send = rate(roll, 200);
-    r.interrupt = rate(roll, 200);
-    r.shuffle = rate(roll, 500);
-    r.duplicate = rate(roll, 300);
-    r.spurious = rate(roll, 200);
-    r.late_reset = rate(roll, 1000);
-  }
-  r.drip = f.drips;
-  if (f.starved)
-    r.accept_error = rate(roll, 300);
-  return r;
-}
-
 world_options options_of(dice &roll, const flavour &f)
 {
-  world_options o;
-  o.faults = faults_of(roll, f);
-  o.sndbuf = roll.chance(400) ? roll.between(64, 5000) : roll.between(5000, 300000);
-  o.rcvbuf = roll.chance(300) ? roll.between(64, 5000) : roll.between(5000, 300000);
-  o.route.max_queued_bytes = o.route.max_queued_messages = WEIR_OFF;
+  world_options o = draw_options(roll, {f.faults, f.drips, f.starved});
   if (f.starved) {
     o.max_files = 9 + roll.below(4);
     o.server.max_connections = WEIR_OFF;
@@ -395,7 +366,7 @@ void tell(uint64_t seed, const flavour &f, plant bug,
   options.secure = f.secure;
   options.local = f.local;
   options.proxied = f.proxied;
-  options.faults.slow_clock = f.secure && f.faults ? rate(more, 300) : 0;
+  options.faults.slow_clock = f.secure && f.faults ? draw_rate(more, 300) : 0;
   world w(seed, options);
   present = &w;
   listen_for_death();

@@ -9,6 +9,41 @@
 namespace sim
 {
 
+unsigned draw_rate(dice &roll, unsigned most)
+{
+  return roll.chance(500) ? static_cast<unsigned>(roll.below(most)) : 0;
+}
+
+static fault_rates draw_faults(dice &roll, trouble kinds)
+{
+  fault_rates r;
+  if (kinds.faults) {
+    r.short_read = draw_rate(roll, 500);
+    r.again_read = draw_rate(roll, 200);
+    r.short_send = draw_rate(roll, 400);
+    r.again_send = draw_rate(roll, 200);
+    r.interrupt = draw_rate(roll, 200);
+    r.shuffle = draw_rate(roll, 500);
+    r.duplicate = draw_rate(roll, 300);
+    r.spurious = draw_rate(roll, 200);
+    r.late_reset = draw_rate(roll, 1000);
+  }
+  r.drip = kinds.drips;
+  if (kinds.starved)
+    r.accept_error = draw_rate(roll, 300);
+  return r;
+}
+
+world_options draw_options(dice &roll, trouble kinds)
+{
+  world_options o;
+  o.faults = draw_faults(roll, kinds);
+  o.sndbuf = roll.chance(400) ? roll.between(64, 5000) : roll.between(5000, 300000);
+  o.rcvbuf = roll.chance(300) ? roll.between(64, 5000) : roll.between(5000, 300000);
+  o.route.max_queued_bytes = o.route.max_queued_messages = WEIR_OFF;
+  return o;
+}
+
 world::world(uint64_t its_seed, const world_options &how)
     : k(its_seed), options(how), seed(its_seed)
 {

@@ -54,6 +54,14 @@ struct world_options {
   uint64_t patience_ms = 3000; // nothing happens for so long, though something should: stuck
 };
 
+// What the kernel is to do wrong, and how large its buffers are, by dice.
+struct trouble {
+  bool faults, drips, starved;
+};
+
+unsigned draw_rate(dice &roll, unsigned most); // 0 half of the time
+world_options draw_options(dice &roll, trouble kinds);
+
 class world
 {
 public:
