@@ -161,19 +161,25 @@ static void take_time(struct reader *reader, struct date *date)
   date->second = take_number(reader, 2);
 }
 
+/* ", 06 Nov 1994 08:49:37 GMT", with this between the date's parts and so many digits of a year. */
+static void take_rest(struct reader *reader, struct date *date, const char *between, size_t digits)
+{
+  expect(reader, ", ");
+  date->day = take_number(reader, 2);
+  expect(reader, between);
+  date->month = take_month(reader);
+  expect(reader, between);
+  date->year = take_number(reader, digits);
+  expect(reader, " ");
+  take_time(reader, date);
+  expect(reader, " GMT");
+}
+
 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 static void read_fixdate(struct reader *reader, struct date *date)
 {
   take_weekday(reader, false);
-  expect(reader, ", ");
-  date->day = take_number(reader, 2);
-  expect(reader, " ");
-  date->month = take_month(reader);
-  expect(reader, " ");
-  date->year = take_number(reader, 4);
-  expect(reader, " ");
-  take_time(reader, date);
-  expect(reader, " GMT");
+  take_rest(reader, date, " ", 4);
 }
 
 /* "Sun Nov  6 08:49:37 1994" */
@@ -204,15 +210,7 @@ static int find_century(struct date date, int64_t now)
 static void read_rfc850(struct reader *reader, struct date *date, int64_t now)
 {
   take_weekday(reader, true);
-  expect(reader, ", ");
-  date->day = take_number(reader, 2);
-  expect(reader, "-");
-  date->month = take_month(reader);
-  expect(reader, "-");
-  date->year = take_number(reader, 2);
-  expect(reader, " ");
-  take_time(reader, date);
-  expect(reader, " GMT");
+  take_rest(reader, date, "-", 2);
   date->year = find_century(*date, now);
 }
 

@@ -116,6 +116,10 @@ struct weir__response {
   const char *allow; /* 405: the methods; else NULL */
 };
 
+/* Adds a line to a head, where the value is not empty; name is "Name: ". Returns 0 or -ENOMEM. */
+int weir__http_add_field(struct weir__builder *head, struct weir__pool *pool, const char *name,
+                         struct weir_slice value);
+
 /* Queues a response, all of it or nothing. Returns 0 or -ENOMEM. */
 int weir__http_respond(struct weir_conn *c, int status, const struct weir__response *response);
 

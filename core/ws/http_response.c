@@ -21,9 +21,8 @@ static int add_number(struct weir__builder *head, struct weir__pool *pool, uint6
   return weir__builder_add(head, pool, digits + at, NUMBER - at);
 }
 
-/* A line of the response, where the value is not empty. */
-static int add_field(struct weir__builder *head, struct weir__pool *pool, const char *name,
-                     struct weir_slice value)
+int weir__http_add_field(struct weir__builder *head, struct weir__pool *pool, const char *name,
+                         struct weir_slice value)
 {
   if (value.len == 0)
     return 0;
@@ -53,7 +52,8 @@ static int add_date(struct weir__builder *head, struct weir__pool *pool, struct 
     weir__http_date_format(loop->mem.sys->wall_s(loop->mem.sys), shard->date);
     shard->date_ms = loop->now_ms;
   }
-  return add_field(head, pool, "Date: ", (struct weir_slice){shard->date, strlen(shard->date)});
+  return weir__http_add_field(head, pool,
+                              "Date: ", (struct weir_slice){shard->date, strlen(shard->date)});
 }
 
 static int add_length(struct weir__builder *head, struct weir__pool *pool,
@@ -85,8 +85,8 @@ static int add_connection(struct weir__builder *head, struct weir__pool *pool, i
   if (error == 0 && response->retry)
     error = weir__builder_add_text(head, pool, "Retry-After: 5\r\n");
   if (error == 0 && response->allow != NULL)
-    error = add_field(head, pool,
-                      "Allow: ", (struct weir_slice){response->allow, strlen(response->allow)});
+    error = weir__http_add_field(
+        head, pool, "Allow: ", (struct weir_slice){response->allow, strlen(response->allow)});
   return error;
 }
 
@@ -102,7 +102,7 @@ static int make_head(struct weir__builder *head, struct weir_conn *c, int status
   if (error == 0)
     error = add_connection(head, pool, status, response);
   if (error == 0)
-    error = add_field(head, pool, "Content-Type: ", response->type);
+    error = weir__http_add_field(head, pool, "Content-Type: ", response->type);
   if (error == 0)
     error = weir__builder_add(head, pool, response->fields.data, response->fields.len);
   return error == 0 ? weir__builder_add(head, pool, "\r\n", 2) : error;

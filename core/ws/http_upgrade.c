@@ -43,15 +43,6 @@ static int keep_protocol(struct weir_conn *c, const struct weir_request *request
   return 0;
 }
 
-static int add_line(struct weir__builder *head, struct weir__pool *pool, const char *name,
-                    struct weir_slice value)
-{
-  int error = weir__builder_add_text(head, pool, name);
-  if (error == 0)
-    error = weir__builder_add(head, pool, value.data, value.len);
-  return error == 0 ? weir__builder_add(head, pool, "\r\n", 2) : error;
-}
-
 static int make_101(struct weir__builder *head, struct weir__pool *pool,
                     const struct weir_request *request, const struct weir__deflate_params *params)
 {
@@ -64,12 +55,13 @@ static int make_101(struct weir__builder *head, struct weir__pool *pool,
   if (error == 0)
     error = weir__builder_add(head, pool, accept, sizeof accept);
   if (error == 0 && request->protocol != NULL)
-    error = add_line(head, pool, "Sec-WebSocket-Protocol: ",
-                     (struct weir_slice){request->protocol, strlen(request->protocol)});
+    error = weir__http_add_field(head, pool, "Sec-WebSocket-Protocol: ",
+                                 (struct weir_slice){request->protocol, strlen(request->protocol)});
   if (error == 0 && params->agreed) {
     char value[WEIR__EXTENSION_MAX];
     size_t len = weir__extension_response(params, value);
-    error = add_line(head, pool, "Sec-WebSocket-Extensions: ", (struct weir_slice){value, len});
+    error = weir__http_add_field(head, pool,
+                                 "Sec-WebSocket-Extensions: ", (struct weir_slice){value, len});
   }
   if (error == 0)
     error = weir__builder_add(head, pool, request->fields.data, request->fields.len);
