@@ -330,6 +330,7 @@ TEST(Row66, HalfCloseOfAPeerThatDoesNotRead)
   server at(answering_much());
   client attacker = in_the_middle_of_a_write(at);
   attacker.half_close();
+  at.expect_undisturbed(); /* the loop has seen it, and let go of what it must */
   expect_no_spin(at, [] { std::this_thread::sleep_for(milliseconds(200)); });
   at.expect_undisturbed();
   attacker.reset();
@@ -347,6 +348,7 @@ TEST(Row66, HalfCloseWhilePaused)
   at.wait(attacker, "the message", [](const record &r) { return r.messages.size() == 1; });
   attacker.send(masked(fin | text, "unheard") + std::string(100000, 'x'));
   attacker.half_close();
+  at.expect_undisturbed(); /* the loop has seen it, and let go of what it must */
   expect_no_spin(at, [] { std::this_thread::sleep_for(milliseconds(200)); });
   at.expect_undisturbed();
 }

@@ -41,6 +41,8 @@ world_options draw_options(dice &roll, trouble kinds)
   o.sndbuf = roll.chance(400) ? roll.between(64, 5000) : roll.between(5000, 300000);
   o.rcvbuf = roll.chance(300) ? roll.between(64, 5000) : roll.between(5000, 300000);
   o.route.max_queued_bytes = o.route.max_queued_messages = WEIR_OFF;
+  if (kinds.drips) // a large message may take minutes
+    o.route.message_timeout_ms = WEIR_OFF;
   return o;
 }
 
