@@ -45,11 +45,6 @@ static void ring_free(struct weir__outq *q, struct weir__pool *pool)
     weir__pool_put(pool, q->ring, q->capacity * sizeof *q->ring);
 }
 
-static inline struct weir__out *entry_at(const struct weir__outq *q, uint32_t i)
-{
-  return &q->ring[(q->head + i) & (q->capacity - 1)];
-}
-
 /* Makes room for count entries in all: the inline ones at first, then rings of the pool. */
 static int ring_reserve(struct weir__outq *q, struct weir__pool *pool, uint32_t count)
 {
@@ -67,7 +62,7 @@ static int ring_reserve(struct weir__outq *q, struct weir__pool *pool, uint32_t 
   if (grown == NULL)
     return -ENOMEM;
   for (uint32_t i = 0; i < q->count; i++)
-    grown[i] = *entry_at(q, i);
+    grown[i] = *weir__outq_at(q, i);
   ring_free(q, pool);
   q->ring = grown;
   q->capacity = (uint32_t)capacity;
@@ -80,7 +75,7 @@ static inline void append(struct weir__outq *q, struct weir__share *share, unsig
                           size_t len, uint32_t flags)
 {
   uint32_t messages = flags & WEIR__OUT_MESSAGE;
-  *entry_at(q, q->count) = (struct weir__out){bytes, len, share, messages, flags & WEIR__OUT_BEGUN};
+  *weir__outq_at(q, q->count) = (struct weir__out){bytes, len, share, messages, flags - messages};
   share->refs++;
   q->count++;
   q->bytes += len;
@@ -93,9 +88,9 @@ static inline bool lengthen(struct weir__outq *q, const struct weir__share *shar
 {
   if (share->units == 0 || q->count == 0)
     return false;
-  struct weir__out *last = entry_at(q, q->count - 1);
+  struct weir__out *last = weir__outq_at(q, q->count - 1);
   if (last->share != share || last->bytes + last->len != bytes || last->messages == 0 ||
-      flags != WEIR__OUT_MESSAGE)
+      last->flags != 0 || flags != WEIR__OUT_MESSAGE)
     return false;
   last->len += len;
   last->messages++;
@@ -196,7 +191,7 @@ int weir__outq_splice(struct weir__outq *q, struct weir__outq *from, struct weir
     if (q->count == 0)
       q->sent = from->sent;
     for (uint32_t i = 0; i < from->count; i++)
-      *entry_at(q, q->count++) = *entry_at(from, i);
+      *weir__outq_at(q, q->count++) = *weir__outq_at(from, i);
     q->bytes += from->bytes;
     q->messages += from->messages;
     q->open = from->open;
@@ -261,7 +256,7 @@ int weir__outq_pieces(const struct weir__outq *q, struct weir__scratch scratch, 
   unsigned char *run = scratch.bytes, *end = run; /* none yet */
   size_t skip = q->sent, left = budget;
   for (uint32_t i = 0; i < q->count && left > 0; i++) {
-    const struct weir__out *out = entry_at(q, i);
+    const struct weir__out *out = weir__outq_at(q, i);
     unsigned char *bytes = out->bytes + skip;
     size_t len = out->len - skip;
     skip = 0;
@@ -284,15 +279,14 @@ int weir__outq_pieces(const struct weir__outq *q, struct weir__scratch scratch, 
 static void drop_all(struct weir__outq *q, struct weir__pool *pool)
 {
   for (uint32_t i = 0; i < q->count; i++)
-    weir__share_unref(pool, entry_at(q, i)->share);
+    weir__share_unref(pool, weir__outq_at(q, i)->share);
   q->head = q->count = 0;
   q->sent = q->bytes = 0;
   q->messages = 0;
   q->open = NULL;
 }
 
-/* The number of a run's units that end at or before an offset. */
-static uint32_t units_up_to(struct weir__share *share, size_t offset)
+uint32_t weir__share_units_up_to(struct weir__share *share, size_t offset)
 {
   uint32_t low = 0, high = share->units;
   while (low < high) {
@@ -311,7 +305,8 @@ static size_t shorten(struct weir__outq *q, struct weir__out *out, size_t n)
 {
   struct weir__share *share = out->share;
   size_t begin = (size_t)(out->bytes - weir__share_bytes(share));
-  uint32_t first = units_up_to(share, begin), end = units_up_to(share, begin + n);
+  uint32_t first = weir__share_units_up_to(share, begin),
+           end = weir__share_units_up_to(share, begin + n);
   if (end == first)
     return 0;
   size_t len = *weir__share_end(share, end - 1) - begin;
@@ -331,8 +326,8 @@ void weir__outq_consume(struct weir__outq *q, struct weir__pool *pool, size_t n)
   }
   q->bytes -= n;
   n += q->sent; /* now counted from the first entry's start */
-  struct weir__out *out = entry_at(q, 0);
-  for (; n >= out->len; out = entry_at(q, 0)) {
+  struct weir__out *out = weir__outq_at(q, 0);
+  for (; n >= out->len; out = weir__outq_at(q, 0)) {
     n -= out->len;
     q->messages -= out->messages;
     weir__share_unref(pool, out->share);
@@ -342,49 +337,6 @@ void weir__outq_consume(struct weir__outq *q, struct weir__pool *pool, size_t n)
   if (out->messages > 1)
     n -= shorten(q, out, n);
   q->sent = n;
-}
-
-/* Leaves an entry of a run only the units that its first n bytes touch. */
-static void keep_first(struct weir__outq *q, struct weir__out *out, size_t n)
-{
-  struct weir__share *share = out->share;
-  size_t begin = (size_t)(out->bytes - weir__share_bytes(share));
-  uint32_t first = units_up_to(share, begin), last = units_up_to(share, begin + n - 1);
-  size_t len = *weir__share_end(share, last) - begin;
-  q->bytes -= out->len - len;
-  q->messages -= out->messages - (last - first + 1);
-  out->len = len;
-  out->messages = last - first + 1;
-}
-
-/* How many of the last entry's bytes, those that have left among them, forbid to take it back. */
-static size_t touched(const struct weir__outq *q, size_t committed)
-{
-  const struct weir__out *last = weir__outq_last(q);
-  size_t sent = q->count == 1 ? q->sent : 0;
-  size_t before = q->bytes - (last->len - sent);
-  if (committed > before)
-    return sent + (committed - before);
-  return sent > 0 || (q->count == 1 && last->begun) ? sent + 1 : 0;
-}
-
-void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool, size_t committed)
-{
-  WEIR__ASSERT(committed <= q->bytes);
-  while (q->count > 0) {
-    struct weir__out *last = entry_at(q, q->count - 1);
-    size_t kept = touched(q, committed);
-    if (kept > 0) {
-      if (last->messages > 1)
-        keep_first(q, last, kept);
-      break;
-    }
-    q->bytes -= last->len;
-    q->messages -= last->messages;
-    weir__share_unref(pool, last->share);
-    q->count--;
-  }
-  q->open = NULL;
 }
 
 void weir__outq_clear(struct weir__outq *q, struct weir__pool *pool)

@@ -44,9 +44,16 @@ static inline uint32_t *weir__share_end(struct weir__share *share, uint32_t unit
   return (uint32_t *)((unsigned char *)share + share->size) - 1 - unit;
 }
 
+/* The number of a run's units that end at or before an offset. */
+uint32_t weir__share_units_up_to(struct weir__share *share, size_t offset);
+
 enum weir__out_flags {
   WEIR__OUT_MESSAGE = 1, /* counts as a message */
-  WEIR__OUT_BEGUN = 2, /* bytes in front of the entry have left already: it cannot be taken back */
+  WEIR__OUT_BEGUN = 2,   /* bytes in front of the entry have left already, or what follows makes no
+                            sense without it: it is never taken back */
+  WEIR__OUT_DROPPABLE = 4, /* a message that newer ones may be preferred to */
+  WEIR__OUT_KEY_SHIFT =
+      3, /* flags from this bit on: what the message is the latest of; 0: nothing */
 };
 
 struct weir__out {
@@ -54,7 +61,7 @@ struct weir__out {
   size_t len;           /* over 0 */
   struct weir__share *share;
   uint32_t messages; /* over 1: units of a run that stand one behind the other */
-  uint32_t begun;    /* WEIR__OUT_BEGUN or 0 */
+  uint32_t flags;    /* all but WEIR__OUT_MESSAGE */
 };
 
 enum { WEIR__OUTQ_INLINE = 2 };
@@ -72,15 +79,35 @@ struct weir__outq {
   struct weir__out inline_ring[WEIR__OUTQ_INLINE];
 };
 
-/* The last entry of a queue that is not empty. */
-static inline const struct weir__out *weir__outq_last(const struct weir__outq *q)
+/* The entry at a place, counted from the first one; and the last one of a queue that is not empty.
+ */
+static inline struct weir__out *weir__outq_at(const struct weir__outq *q, uint32_t i)
 {
-  return &q->ring[(q->head + q->count - 1) & (q->capacity - 1)];
+  return &q->ring[(q->head + i) & (q->capacity - 1)];
 }
 
-/* Frees all entries of which no byte has left, nor is among the first committed ones of those that
- * are unsent: they are on their way already. */
+static inline const struct weir__out *weir__outq_last(const struct weir__outq *q)
+{
+  return weir__outq_at(q, q->count - 1);
+}
+
+/* outq_shed.c: frees all entries of which no byte has left, nor is among the first committed ones
+ * of those that are unsent: they are on their way already. */
 void weir__outq_cut(struct weir__outq *q, struct weir__pool *pool, size_t committed);
+
+/* The index of the first entry of which no byte has left, nor is among the first committed unsent
+ * ones. */
+uint32_t weir__outq_untouched(const struct weir__outq *q, size_t committed);
+
+/* Drops the oldest droppable one of those; whether there was one. */
+bool weir__outq_drop_oldest(struct weir__outq *q, struct weir__pool *pool, size_t committed);
+
+/* Whether one of those has a key, and its index. Takes it out, those in front of it moving up; or
+ * puts len bytes at offset of a share, which it references, in its place. */
+bool weir__outq_find(const struct weir__outq *q, uint32_t key, size_t committed, uint32_t *index);
+void weir__outq_take_out(struct weir__outq *q, struct weir__pool *pool, uint32_t index);
+void weir__outq_replace(struct weir__outq *q, struct weir__pool *pool, uint32_t index,
+                        struct weir__share *share, size_t offset, size_t len);
 
 /* Frees all that is queued and the ring. */
 void weir__outq_clear(struct weir__outq *q, struct weir__pool *pool);

@@ -90,10 +90,11 @@ static bool may_keep(const struct weir__outq *q, const struct weir__part *part)
   return share->size / KEPT_FOR <= bytes;
 }
 
-int weir__run_push(struct weir__outq *q, struct weir__pool *pool, const struct weir__part *part)
+int weir__run_push(struct weir__outq *q, struct weir__pool *pool, const struct weir__part *part,
+                   uint32_t flags)
 {
   if (may_keep(q, part))
-    return weir__outq_push(q, pool, part->share, part->offset, part->len, WEIR__OUT_MESSAGE);
+    return weir__outq_push(q, pool, part->share, part->offset, part->len, flags);
   return weir__outq_copy(q, pool, NULL, 0, weir__share_bytes(part->share) + part->offset, part->len,
-                         WEIR__OUT_MESSAGE);
+                         flags);
 }

@@ -33,9 +33,11 @@ struct weir__part {
 int weir__run_add(struct weir__run *run, struct weir__pool *pool, const void *key,
                   struct iovec header, struct iovec data, struct weir__part *part);
 
-/* Appends a part, a whole message, to a queue: by reference, or as a copy where the queue would
- * keep a run's block for little of it. Returns 0 or -ENOMEM: then nothing changed. */
-int weir__run_push(struct weir__outq *q, struct weir__pool *pool, const struct weir__part *part);
+/* Appends a part, a whole message, to a queue, with flags of enum weir__out_flags: by reference, or
+ * as a copy where the queue would keep a run's block for little of it. Returns 0 or -ENOMEM: then
+ * nothing changed. */
+int weir__run_push(struct weir__outq *q, struct weir__pool *pool, const struct weir__part *part,
+                   uint32_t flags);
 
 /* Gives back the reference. */
 void weir__run_drop(struct weir__run *run, struct weir__pool *pool);

@@ -64,19 +64,21 @@ struct weir__inbox {
   unsigned char control[WEIR__CONTROL_MAX]; /* a control frame's payload that spans reads, so far */
 };
 
-/* The answer to the newest ping, kept while older ones wait for a peer that does not read (RFC 6455
- * section 5.5.3). */
-struct weir__pong {
-  size_t size; /* of the block */
-  size_t len;
-  unsigned char payload[WEIR__CONTROL_MAX];
+/* What a slow peer has beside its queue; lazy, from the pool. */
+struct weir__aside {
+  size_t size;    /* of the block */
+  size_t dropped; /* messages of which on_dropped is still to tell */
+  bool has_pong;  /* the answer to the newest ping is kept, while older ones wait for a peer that
+                     does not read (RFC 6455 section 5.5.3) */
+  uint8_t pong_len;
+  unsigned char pong[WEIR__CONTROL_MAX];
 };
 
 /* What is still to send; lazy, from the pool. */
 struct weir__outbox {
   struct weir__outq queue;
   struct weir__outq *held; /* whole messages behind the one begun; NULL: none is begun */
-  struct weir__pong *pong; /* NULL: none is kept */
+  struct weir__aside *aside;
 };
 
 struct weir_conn {
@@ -99,7 +101,7 @@ struct weir_conn {
     uint16_t listener; /* index of its endpoint, before */
   };
   uint16_t close_code;    /* what on_close is due to say */
-  uint32_t state : 4;     /* enum weir__conn_state */
+  uint32_t state : 3;     /* enum weir__conn_state */
   uint32_t opened : 1;    /* on_open ran, on_close has not */
   uint32_t close_due : 1; /* on_close is due, from work */
   uint32_t paused : 1;
@@ -116,6 +118,7 @@ struct weir_conn {
   uint32_t turned_away : 2; /* enum weir__turned, for which its request is refused */
   uint32_t greeting : 1;    /* HTTP: its first request is not answered yet */
   uint32_t metered : 1;     /* what it sends is held to rates */
+  uint32_t policy : 2;      /* enum weir_queue_policy, of what is sent to it */
 
   /* permessage-deflate, as it was agreed */
   uint32_t deflate : 1;
@@ -215,9 +218,8 @@ int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, si
 /* Answers a ping: at once, or when the peer reads again, and then only the newest. */
 void weir__conn_answer_ping(struct weir_conn *c, const void *data, size_t len);
 
-/* The peer reads again: queues the answer that was kept. And frees it unsent. */
+/* The peer reads again: queues the answer that was kept. */
 void weir__conn_queue_pong(struct weir_conn *c);
-void weir__conn_drop_pong(struct weir_conn *c);
 
 /* conn_out.c: the outbox, made where there is none, behind what an open reply holds; NULL when
  * there is no memory. */
@@ -231,11 +233,19 @@ int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_le
                            size_t len);
 
 /* Queues a whole message with a header of this length, of which the loop holds a share; what a
- * broadcast does for each receiver. */
-int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len);
+ * broadcast does for each receiver. terms NULL: those of the connection. */
+int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len,
+                          const struct weir__terms *terms);
 
 /* Sends what is queued, within the turn's budget. Runs no handler. */
 void weir__conn_flush(struct weir_conn *c);
+
+/* Runs on_dropped if it is due; and whether it is. */
+void weir__conn_tell_dropped(struct weir_conn *c);
+static inline bool weir__conn_has_notice(const struct weir_conn *c)
+{
+  return c->outbox != NULL && c->outbox->aside != NULL && c->outbox->aside->dropped > 0;
+}
 
 /* Runs on_drain if it is due; and whether a flush would send something. */
 void weir__conn_tell_drained(struct weir_conn *c);
@@ -243,6 +253,9 @@ static inline bool weir__conn_can_flush(const struct weir_conn *c)
 {
   return c->outbox != NULL && c->outbox->queue.bytes > 0 && c->stream.source.writable;
 }
+
+/* What the outbox has aside, made where there is none; NULL when there is no memory. */
+struct weir__aside *weir__conn_aside(struct weir_conn *c);
 
 /* Frees the outbox and what is in it; what waits for the end of a message begun; and all that no
  * byte was sent of. */

@@ -46,7 +46,7 @@ static int queue_close(struct weir_conn *c, int code, const char *reason, size_t
 
 static void begin_closing(struct weir_conn *c, enum weir__conn_state state)
 {
-  c->state = state & 0xF;
+  c->state = state & 7;
   weir__loop_freshen(weir__conn_loop(c));
   c->since_tick = weir__conn_tick(c);
   weir__conn_arm(c);

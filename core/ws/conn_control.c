@@ -5,14 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-void weir__conn_drop_pong(struct weir_conn *c)
-{
-  struct weir__pong *pong = c->outbox->pong;
-  c->outbox->pong = NULL;
-  if (pong != NULL)
-    weir__pool_put(weir__conn_pool(c), pong, pong->size);
-}
-
 int weir__conn_control(struct weir_conn *c, uint8_t opcode, const void *data, size_t len)
 {
   struct weir__outbox *out = weir__conn_outbox(c);
@@ -49,17 +41,12 @@ int weir_conn_pong(struct weir_conn *c, const void *data, size_t len)
 /* Keeps the answer to a ping in the place of an older one that was kept. */
 static void keep_pong(struct weir_conn *c, const void *data, size_t len)
 {
-  struct weir__pong *pong = c->outbox->pong;
-  size_t size;
-  if (pong == NULL) {
-    pong = weir__pool_get(weir__conn_pool(c), sizeof *pong, &size);
-    if (pong == NULL)
-      return;
-    pong->size = size;
-    c->outbox->pong = pong;
-  }
-  pong->len = len;
-  memcpy(pong->payload, data, len);
+  struct weir__aside *aside = weir__conn_aside(c);
+  if (aside == NULL)
+    return;
+  aside->has_pong = true;
+  aside->pong_len = (uint8_t)len;
+  memcpy(aside->pong, data, len);
 }
 
 void weir__conn_answer_ping(struct weir_conn *c, const void *data, size_t len)
@@ -72,11 +59,10 @@ void weir__conn_answer_ping(struct weir_conn *c, const void *data, size_t len)
     weir__conn_control(c, WEIR__PONG, data, len);
 }
 
-/* The peer reads again. */
 void weir__conn_queue_pong(struct weir_conn *c)
 {
-  const struct weir__pong *pong = c->outbox->pong;
+  struct weir__aside *aside = c->outbox->aside;
+  aside->has_pong = false;
   if (weir__out_may_send(c))
-    weir__conn_control(c, WEIR__PONG, pong->payload, pong->len);
-  weir__conn_drop_pong(c);
+    weir__conn_control(c, WEIR__PONG, aside->pong, aside->pong_len);
 }

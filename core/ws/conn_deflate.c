@@ -18,7 +18,10 @@ int weir__conn_negotiate(const struct weir__route *route, const struct weir__htt
       .server_bits = (uint8_t)options->server_window_bits,
       .client_bits = (uint8_t)options->client_window_bits,
   };
-  return weir__extension_negotiate(head, &wish, params, reason);
+  int error = weir__extension_negotiate(head, &wish, params, reason);
+  if (options->queue_policy >= WEIR_QUEUE_DROP_OLDEST) /* what is dropped cannot be referred to */
+    params->server_takeover = false;
+  return error;
 }
 
 void weir__conn_agree(struct weir_conn *c, struct weir__deflate_params *params)
@@ -118,9 +121,10 @@ int weir__conn_send_compressed(struct weir_conn *c, uint8_t opcode, const void *
   return error;
 }
 
-int weir__conn_queue_twin(struct weir_conn *c, const struct weir__twin *twin)
+int weir__conn_queue_twin(struct weir_conn *c, const struct weir__twin *twin,
+                          const struct weir__terms *terms)
 {
-  int error = weir__conn_queue_part(c, &twin->part, twin->header_len);
+  int error = weir__conn_queue_part(c, &twin->part, twin->header_len, terms);
   if (error != 0)
     return error;
   weir__count(&c->shard->counters.messages_compressed, 1);

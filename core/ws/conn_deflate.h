@@ -23,7 +23,8 @@ struct weir__deflate_kind weir__conn_deflate_kind(const struct weir_conn *c, siz
 int weir__conn_send_compressed(struct weir_conn *c, uint8_t opcode, const void *data, size_t len);
 
 /* Queues a twin. Returns as weir_conn_send_frame does. */
-int weir__conn_queue_twin(struct weir_conn *c, const struct weir__twin *twin);
+int weir__conn_queue_twin(struct weir_conn *c, const struct weir__twin *twin,
+                          const struct weir__terms *terms);
 
 /* Takes a piece of a compressed message: hands it out inflated, or fails the connection. What is
  * inflated counts against the budget as if it had come so. */

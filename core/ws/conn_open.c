@@ -66,6 +66,7 @@ void weir__conn_work(struct weir__source *source)
   weir__conn_settle(c);
   if (c->state == WEIR__CONN_DEAD)
     return;
+  weir__conn_tell_dropped(c);
   weir__conn_flush(c);
   weir__conn_tell_drained(c);
   weir__conn_settle(c);
@@ -74,7 +75,7 @@ void weir__conn_work(struct weir__source *source)
     return;
   if (weir__conn_has_input(c))
     weir__loop_again(weir__conn_loop(c), source);
-  else if (weir__conn_can_flush(c))
+  else if (weir__conn_can_flush(c) || weir__conn_has_notice(c))
     weir__loop_later(weir__conn_loop(c), source);
 }
 
@@ -147,6 +148,7 @@ void weir__conn_open(struct weir_conn *c)
   const struct weir__route *route = weir__conn_route(c);
   c->state = WEIR__CONN_OPEN;
   c->opened = 1;
+  c->policy = route->options.queue_policy & 3;
   c->since_tick = weir__conn_tick(c);
   c->received_tick = c->since_tick; /* the decision may have taken longer than pings may */
   weir__parser_init(&c->parser, WEIR__RSV2 | WEIR__RSV3 | (c->deflate ? 0 : WEIR__RSV1));

@@ -31,6 +31,18 @@ struct weir__outbox *weir__conn_outbox(struct weir_conn *c)
   return c->outbox;
 }
 
+struct weir__aside *weir__conn_aside(struct weir_conn *c)
+{
+  struct weir__outbox *out = c->outbox;
+  size_t size;
+  if (out->aside != NULL)
+    return out->aside;
+  out->aside = weir__pool_get(weir__conn_pool(c), sizeof *out->aside, &size);
+  if (out->aside != NULL)
+    *out->aside = (struct weir__aside){.size = size};
+  return out->aside;
+}
+
 void weir__conn_drop_held(struct weir_conn *c)
 {
   struct weir__outbox *out = c->outbox;
@@ -47,7 +59,8 @@ void weir__conn_drop_outbox(struct weir_conn *c)
   if (c->outbox == NULL)
     return;
   weir__conn_drop_held(c);
-  weir__conn_drop_pong(c);
+  if (c->outbox->aside != NULL)
+    weir__pool_put(weir__conn_pool(c), c->outbox->aside, c->outbox->aside->size);
   weir__outq_clear(&c->outbox->queue, weir__conn_pool(c));
   weir__pool_put(weir__conn_pool(c), c->outbox, sizeof *c->outbox);
   c->outbox = NULL;
@@ -72,8 +85,7 @@ struct weir_buffered weir__out_before_fragment(const struct weir_conn *c)
   return (struct weir_buffered){bytes, bytes == 0 ? 0 : reply->most - reply->left};
 }
 
-/* The same of a message, which waits for the end of one begun. */
-static struct weir_buffered before_message(const struct weir_conn *c)
+struct weir_buffered weir__out_before_message(const struct weir_conn *c)
 {
   struct weir_buffered there = weir__out_before_fragment(c);
   if (c->outbox != NULL && c->outbox->held != NULL) {
@@ -83,9 +95,7 @@ static struct weir_buffered before_message(const struct weir_conn *c)
   return there;
 }
 
-/* Whether size more bytes, header and all, may be queued behind what is there. An empty queue takes
- * whatever is not too long by itself. */
-static bool fits(const struct weir_conn *c, struct weir_buffered there, size_t size)
+bool weir__out_fits(const struct weir_conn *c, struct weir_buffered there, size_t size)
 {
   const struct weir_route_options *options = &weir__conn_route(c)->options;
   return there.bytes == 0 || (there.bytes <= options->max_queued_bytes &&
@@ -96,26 +106,31 @@ static bool fits(const struct weir_conn *c, struct weir_buffered there, size_t s
 bool weir__out_make_room(struct weir_conn *c, size_t size,
                          struct weir_buffered (*before)(const struct weir_conn *c))
 {
-  if (fits(c, before(c), size))
+  if (weir__out_fits(c, before(c), size))
     return true;
   if (!c->stream.source.writable)
     return false;
   weir__conn_flush(c);
-  return fits(c, before(c), size);
+  return weir__out_fits(c, before(c), size);
 }
 
 /* Judges a whole message of len bytes against the limits, and applies the policy. */
-static int admit(struct weir_conn *c, size_t header_len, size_t len)
+static int admit(struct weir_conn *c, size_t header_len, size_t len, unsigned policy)
 {
-  const struct weir_route_options *options = &weir__conn_route(c)->options;
-  if (len > options->max_queued_bytes)
+  size_t size = header_len + len;
+  if (len > weir__conn_route(c)->options.max_queued_bytes)
     return -EMSGSIZE;
-  if (weir__out_make_room(c, header_len + len, before_message))
+  if (weir__out_make_room(c, size, weir__out_before_message))
     return weir__out_may_send(c) ? 0 : -EPIPE;
-  weir__count(&c->shard->counters.dropped, 1);
+  if (policy != WEIR_QUEUE_DROP_NEWEST && weir__out_shed(c, size))
+    return 0;
   c->drain_due = 1;
-  if (options->queue_policy == WEIR_QUEUE_CLOSE)
+  if (policy == WEIR_QUEUE_CLOSE) {
+    weir__count(&c->shard->counters.dropped, 1);
     weir__conn_fail_later(c, WEIR__CLOSE_POLICY);
+  } else {
+    weir__out_note_dropped(c);
+  }
   return -ENOBUFS;
 }
 
@@ -134,7 +149,7 @@ static int copy_message(struct weir_conn *c, const unsigned char *header, size_t
   struct weir__outq *q = queue_for_message(c);
   int error = q == NULL ? -ENOMEM
                         : weir__outq_copy(q, weir__conn_pool(c), header, header_len, data, len,
-                                          WEIR__OUT_MESSAGE);
+                                          weir__out_flags(c, header[0]));
   if (error == 0)
     weir__out_schedule(c);
   return error;
@@ -154,7 +169,7 @@ static int copy_to_other(struct weir_conn *c, const unsigned char *header, size_
   if (part == NULL)
     return copy_message(c, header, header_len, data, len);
   int error = weir__outq_push(q, weir__conn_pool(c), part->share, part->offset, part->len,
-                              WEIR__OUT_MESSAGE);
+                              weir__out_flags(c, header[0]));
   if (error == 0)
     weir__out_schedule(c);
   return error;
@@ -185,6 +200,13 @@ void weir__conn_send_failed(struct weir_conn *c)
   weir__loop_again(weir__conn_loop(c), &c->stream.source);
 }
 
+/* All that was queued has left. What on_dropped is still to tell keeps the outbox. */
+static void drop_empty_outbox(struct weir_conn *c)
+{
+  if (c->outbox != NULL && !weir__conn_has_notice(c))
+    weir__conn_drop_outbox(c);
+}
+
 static ssize_t send_pieces(struct weir_conn *c, struct iovec *pieces, int count)
 {
   const struct weir__sys *sys = weir__conn_loop(c)->mem.sys;
@@ -200,7 +222,7 @@ static ssize_t send_pieces(struct weir_conn *c, struct iovec *pieces, int count)
 static int queue_tail(struct weir_conn *c, const unsigned char *header, size_t header_len,
                       const void *data, size_t len, size_t sent)
 {
-  uint32_t flags = WEIR__OUT_MESSAGE | (sent > 0 ? WEIR__OUT_BEGUN : 0u);
+  uint32_t flags = sent > 0 ? WEIR__OUT_MESSAGE | WEIR__OUT_BEGUN : weir__out_flags(c, header[0]);
   struct weir__outbox *out = weir__conn_outbox(c);
   if (out == NULL)
     return -ENOMEM;
@@ -238,8 +260,7 @@ static int send_at_once(struct weir_conn *c, const unsigned char *header, size_t
     weir__outq_consume(&c->outbox->queue, weir__conn_pool(c), sent < queued ? sent : queued);
   size_t mine = sent > queued ? sent - queued : 0;
   if (mine == header_len + len) {
-    if (c->outbox != NULL)
-      weir__conn_drop_outbox(c);
+    drop_empty_outbox(c);
     return 0;
   }
   c->drain_due = 1;
@@ -250,10 +271,15 @@ static int send_at_once(struct weir_conn *c, const unsigned char *header, size_t
   return error;
 }
 
+static bool has_pong(const struct weir_conn *c)
+{
+  return c->outbox->aside != NULL && c->outbox->aside->has_pong;
+}
+
 static bool goes_at_once(const struct weir_conn *c, size_t len)
 {
   return len >= WEIR__AT_ONCE_BYTES && c->stream.source.writable &&
-         (c->outbox == NULL || (c->outbox->held == NULL && c->outbox->pong == NULL));
+         (c->outbox == NULL || (c->outbox->held == NULL && !has_pong(c)));
 }
 
 /* Appends to an open reply; one that is full leaves and takes more. NULL when it does not. */
@@ -277,7 +303,7 @@ int weir__conn_send_encoded(struct weir_conn *c, uint8_t first, const void *data
   size_t header_len = weir__header_encode(header, first, len);
   if (len > PTRDIFF_MAX)
     return -EMSGSIZE;
-  int error = admit(c, header_len, len);
+  int error = admit(c, header_len, len, c->policy);
   if (error != 0)
     return error;
   error = goes_at_once(c, len) ? send_at_once(c, header, header_len, data, len)
@@ -329,17 +355,35 @@ int weir_conn_send(struct weir_conn *c, enum weir_opcode opcode, const void *dat
   return send_message(c, opcode, data, len);
 }
 
-int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len)
+/* The flags of a message that is queued under these terms. */
+static uint32_t flags_of(const struct weir__terms *terms)
 {
-  if (!weir__out_may_send(c))
-    return -EPIPE;
-  int error = admit(c, header_len, part->len - header_len);
+  uint32_t droppable = terms->policy >= WEIR_QUEUE_DROP_OLDEST ? WEIR__OUT_DROPPABLE : 0;
+  return WEIR__OUT_MESSAGE | droppable | terms->key << WEIR__OUT_KEY_SHIFT;
+}
+
+static int append_part(struct weir_conn *c, const struct weir__part *part, size_t header_len,
+                       const struct weir__terms *terms)
+{
+  int error = admit(c, header_len, part->len - header_len, terms->policy);
   if (error != 0)
     return error;
   struct weir__outq *q = queue_for_message(c);
   if (q == NULL)
     return -ENOMEM;
-  error = weir__run_push(q, weir__conn_pool(c), part);
+  return weir__run_push(q, weir__conn_pool(c), part, flags_of(terms));
+}
+
+int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len,
+                          const struct weir__terms *terms)
+{
+  const struct weir__terms own = {c->policy, 0};
+  if (!weir__out_may_send(c))
+    return -EPIPE;
+  if (terms == NULL)
+    terms = &own;
+  int error =
+      weir__out_replace_earlier(c, part, terms->key) ? 0 : append_part(c, part, header_len, terms);
   if (error != 0)
     return error;
   weir__count(&c->shard->counters.messages_sent, 1);
@@ -354,12 +398,12 @@ __attribute__((noinline)) int weir_conn_send_frame(struct weir_conn *c, struct w
     return -EINVAL;
   const struct weir__twin *twin = weir__twin_of(c, c->shard, frame);
   if (twin != NULL)
-    return weir__conn_queue_twin(c, twin);
+    return weir__conn_queue_twin(c, twin, NULL);
   struct weir__share *share = weir__share_new(weir__conn_pool(c), &frame->buf);
   if (share == NULL)
     return -ENOMEM;
   const struct weir__part part = {share, frame->buf.begin, frame->buf.end - frame->buf.begin};
-  int error = weir__conn_queue_part(c, &part, weir__frame_header(frame));
+  int error = weir__conn_queue_part(c, &part, weir__frame_header(frame), NULL);
   weir__share_unref(weir__conn_pool(c), share);
   return error;
 }
@@ -377,11 +421,11 @@ int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_le
                            size_t len)
 {
   struct weir__outbox *out = weir__conn_outbox(c);
-  int error = out == NULL
-                  ? -ENOMEM
-                  : weir__outq_copy(&out->queue, weir__conn_pool(c), NULL, 0, head, head_len, 0);
+  int error = out == NULL ? -ENOMEM
+                          : weir__outq_copy(&out->queue, weir__conn_pool(c), NULL, 0, head,
+                                            head_len, WEIR__OUT_BEGUN);
   if (error == 0 && len > 0)
-    error = weir__outq_copy(&out->queue, weir__conn_pool(c), NULL, 0, data, len, 0);
+    error = weir__outq_copy(&out->queue, weir__conn_pool(c), NULL, 0, data, len, WEIR__OUT_BEGUN);
   if (error == 0)
     weir__out_schedule(c);
   return error;
@@ -424,7 +468,7 @@ void weir__conn_flush(struct weir_conn *c)
     weir__reply_send(c);
     return;
   }
-  if (c->outbox->pong != NULL && c->stream.source.writable)
+  if (has_pong(c) && c->stream.source.writable)
     weir__conn_queue_pong(c);
   push_out(c);
   if (c->outbox == NULL)
@@ -432,7 +476,7 @@ void weir__conn_flush(struct weir_conn *c)
   if (c->outbox->queue.bytes > 0)
     c->drain_due = 1;
   else if (c->outbox->held == NULL)
-    weir__conn_drop_outbox(c);
+    drop_empty_outbox(c);
 }
 
 void weir__conn_tell_drained(struct weir_conn *c)
@@ -449,5 +493,5 @@ void weir__conn_tell_drained(struct weir_conn *c)
 
 struct weir_buffered weir_conn_buffered(const struct weir_conn *c)
 {
-  return before_message(c);
+  return weir__out_before_message(c);
 }

@@ -36,16 +36,41 @@ static inline void weir__out_await(struct weir_conn *c)
     weir__loop_hear(weir__conn_loop(c), &c->stream.source);
 }
 
+/* The flags of a whole message with this first byte of its header in the queue. What was compressed
+ * with a context that later messages refer to is not dropped. */
+static inline uint32_t weir__out_flags(const struct weir_conn *c, uint8_t first)
+{
+  bool referred_to = c->server_takeover && (first & WEIR__RSV1) != 0;
+  bool droppable = c->policy >= WEIR_QUEUE_DROP_OLDEST && !referred_to;
+  return WEIR__OUT_MESSAGE | (droppable ? (uint32_t)WEIR__OUT_DROPPABLE : 0);
+}
+
 /* Sends a whole message with this first byte of its header: its limits have not been looked at, and
  * its payload is what leaves. Returns as weir_conn_send does. */
 int weir__conn_send_encoded(struct weir_conn *c, uint8_t first, const void *data, size_t len);
 
-/* What stands in front of a fragment, or of a control frame. */
+/* What stands in front of a fragment, or of a control frame; and in front of a message, which waits
+ * for the end of one begun. */
 struct weir_buffered weir__out_before_fragment(const struct weir_conn *c);
+struct weir_buffered weir__out_before_message(const struct weir_conn *c);
+
+/* Whether size more bytes, header and all, may be queued behind what is there. An empty queue takes
+ * whatever is not too long by itself. */
+bool weir__out_fits(const struct weir_conn *c, struct weir_buffered there, size_t size);
 
 /* Whether size more bytes, header and all, fit behind what before says, after a flush where that
  * can help. */
 bool weir__out_make_room(struct weir_conn *c, size_t size,
                          struct weir_buffered (*before)(const struct weir_conn *c));
+
+/* conn_policy.c: a message was dropped, and on_dropped is to say so. */
+void weir__out_note_dropped(struct weir_conn *c);
+
+/* Drops old messages that may be dropped until size more bytes fit; whether they do. */
+bool weir__out_shed(struct weir_conn *c, size_t size);
+
+/* Where the peer is behind: puts a message in the place of the unsent one with its key; whether it
+ * did. Key 0: of none. */
+bool weir__out_replace_earlier(struct weir_conn *c, const struct weir__part *part, uint32_t key);
 
 #endif

@@ -56,7 +56,7 @@ static const struct weir_conn *left_out(const struct weir__shard *shard, weir_co
 /* The message of an order in the loop's own count. */
 struct fanned {
   struct weir_frame *frame;
-  const void *key; /* who gets it */
+  struct weir__topic *topic; /* whose subscribers get it; NULL: all */
   struct weir__part part;
   size_t header_len;
   const struct weir_conn *except;
@@ -64,11 +64,16 @@ struct fanned {
 
 static void hand(struct weir_conn *c, const struct fanned *f)
 {
-  const struct weir__twin *twin = c->deflate ? weir__twin_of(c, f->key, f->frame) : NULL;
+  const struct weir__twin *twin = c->deflate ? weir__twin_of(c, f->topic, f->frame) : NULL;
+  struct weir__terms of_topic, *terms = NULL;
+  if (f->topic != NULL) {
+    of_topic = weir__topic_terms(c->shard->server, f->topic, c);
+    terms = &of_topic;
+  }
   if (twin == NULL)
-    weir__conn_queue_part(c, &f->part, f->header_len);
+    weir__conn_queue_part(c, &f->part, f->header_len, terms);
   else
-    weir__conn_queue_twin(c, twin);
+    weir__conn_queue_twin(c, twin, terms);
 }
 
 static void to_all(struct weir__shard *shard, const struct fanned *f)
@@ -85,8 +90,9 @@ static void to_all(struct weir__shard *shard, const struct fanned *f)
   }
 }
 
-static void to_topic(const struct weir__topic *topic, const struct fanned *f)
+static void to_topic(const struct fanned *f)
 {
+  const struct weir__topic *topic = f->topic;
   for (uint32_t i = 0; i < topic->count; i++) {
     struct weir_conn *c = topic->members[i]->conn;
     if (c != f->except)
@@ -114,21 +120,21 @@ static int take(struct weir__shard *shard, const void *key, struct weir_frame *f
 
 static int fan_out(struct weir__shard *shard, const struct order *order)
 {
-  const struct weir__topic *topic = NULL;
+  struct weir__topic *topic = NULL;
   if (order->kind == TO_TOPIC) {
     topic = weir__topics_find(&shard->topics, order->text, order->len);
     if (topic == NULL)
       return 0;
   }
   struct fanned f = {.frame = order->frame,
-                     .key = topic,
+                     .topic = topic,
                      .header_len = weir__frame_header(order->frame),
                      .except = left_out(shard, order->id)};
   int error = take(shard, topic, order->frame, &f.part);
   if (error != 0)
     return error;
   if (topic != NULL)
-    to_topic(topic, &f);
+    to_topic(&f);
   else
     to_all(shard, &f);
   weir__share_unref(&shard->loop->pool, f.part.share);

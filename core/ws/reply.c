@@ -43,7 +43,7 @@ static int move_rest(struct weir_conn *c, size_t sent)
   while (error == 0 && at < end) {
     size_t size = frame_size(at, (size_t)(end - at));
     size_t skip = sent < size ? sent : size;
-    uint32_t flags = WEIR__OUT_MESSAGE | (skip > 0 ? WEIR__OUT_BEGUN : 0u);
+    uint32_t flags = skip > 0 ? WEIR__OUT_MESSAGE | WEIR__OUT_BEGUN : weir__out_flags(c, *at);
     if (skip < size)
       error = weir__outq_copy(&out->queue, &weir__conn_loop(c)->pool, NULL, 0, at + skip,
                               size - skip, flags);

@@ -16,7 +16,7 @@
 #include "ws/deflate.h"
 #include "ws/guests.h"
 #include "ws/repeat.h"
-#include "ws/topic.h"
+#include "ws/topic_policy.h"
 
 #include <pthread.h>
 
@@ -121,6 +121,8 @@ struct weir_server {
 
   struct weir__endpoint endpoints[WEIR__ENDPOINTS_MAX];
   size_t endpoint_count;
+  struct weir__topic_rule *topic_rules;
+  size_t topic_rule_count;
   char **names; /* that endpoints and routes have */
   size_t name_count;
 

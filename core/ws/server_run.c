@@ -215,6 +215,7 @@ void weir_server_free(struct weir_server *server)
   WEIR__ASSERT(server->connections == 0 && server->handshakes == 0);
   weir__server_free_endpoints(server);
   sys->free(sys, server->shards);
+  weir__server_free_topic_rules(server);
   weir__server_free_routes(server);
   weir__server_trust_nobody(server);
   weir__server_free_folders(server);

@@ -82,6 +82,9 @@ static struct weir__topic *add_topic(struct weir__topics *t, uint64_t hash, cons
   struct weir__topic *topic = weir__mem_zalloc(t->mem, sizeof *topic + len);
   if (topic == NULL)
     return NULL;
+  t->last_id = t->last_id % WEIR__TOPIC_ID_MAX + 1;
+  topic->id = t->last_id;
+  topic->policy = WEIR__TOPIC_UNKNOWN;
   topic->hash = hash;
   topic->name_len = (uint32_t)len;
   memcpy(topic->name, name, len);

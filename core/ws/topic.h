@@ -17,13 +17,21 @@ extern "C" {
 
 struct weir_conn;
 
-enum { WEIR__TOPIC_MAX = 255 }; /* bytes of a name */
+enum {
+  WEIR__TOPIC_MAX = 255, /* bytes of a name */
+  WEIR__TOPIC_ID_MAX = (1 << 29) - 1,
+  WEIR__TOPIC_UNKNOWN = 0xFF,
+  WEIR__TOPIC_NO_POLICY = 0xFE,
+};
 
 struct weir__topic {
   struct weir__topic *next; /* of its bucket */
   uint64_t hash;
   struct weir__subscription **members; /* in no order */
   uint32_t count, capacity;
+  uint32_t id;    /* its key in queues; of a topic that is gone it may come again after very many */
+  uint8_t policy; /* enum weir_queue_policy of what is published to it; WEIR__TOPIC_NO_POLICY: that
+                     of the connection; WEIR__TOPIC_UNKNOWN: not looked up yet */
   uint32_t name_len;
   char name[];
 };
@@ -41,6 +49,7 @@ struct weir__topics {
   struct weir__topic **buckets;
   size_t bucket_count; /* a power of two, or 0 */
   size_t count, most;  /* topics, and how many there may be */
+  uint32_t last_id;
   uint64_t key[2];
   pthread_mutex_t lock;
 };

@@ -1,6 +1,7 @@
 /* Rows 50 and 51: receivers that do not read, and the frames they hold (DESIGN of the queue: strict
  * limits per receiver, shared bytes). */
 #include "catalogue/harness.hpp"
+#include "support/crowd.hpp"
 
 #include <cerrno>
 #include <fstream>
@@ -65,6 +66,52 @@ unsigned publish_until(server &at, client &one, client &other, const std::functi
   return n;
 }
 
+constexpr size_t mebibyte = 1 << 20;
+
+size_t resident_bytes()
+{
+  std::ifstream statm("/proc/self/statm");
+  size_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
+weir_frame *large_frame(size_t bytes)
+{
+  weir_frame *out = nullptr;
+  std::string payload(bytes, 'x');
+  EXPECT_EQ(weir_frame_new(&out, WEIR_BINARY, payload.data(), payload.size()), 0);
+  return out;
+}
+
+std::vector<client> stuck_receivers(server &at, int count)
+{
+  std::vector<client> out;
+  for (int i = 0; i < count; i++)
+    out.push_back(at.open({}, 4096));
+  return out;
+}
+
+void broadcast(server &at, weir_frame *frame)
+{
+  at.on_loop([&] { EXPECT_EQ(weir_server_broadcast(at.get(), frame, 0), 0); });
+}
+
+/* The fewest and the most bytes that any of them has queued. */
+std::pair<size_t, size_t> queued(server &at, const std::vector<client> &receivers)
+{
+  std::pair<size_t, size_t> out = {SIZE_MAX, 0};
+  at.on_loop([&] {
+    for (const client &receiver : receivers) {
+      weir_conn *conn = at.find(receiver);
+      ASSERT_NE(conn, nullptr);
+      size_t bytes = weir_conn_buffered(conn).bytes;
+      out = {std::min(out.first, bytes), std::max(out.second, bytes)};
+    }
+  });
+  return out;
+}
+
 } // namespace
 
 TEST(Row50, ASubscriberThatNeverReadsIsClosed)
@@ -124,6 +171,72 @@ TEST(Row50, OrMissesTheNewest)
   expect_echo(stuck, "still here");
 }
 
+TEST(Row50, OrTheOldest)
+{
+  server at(subscribing(256 << 10, WEIR_QUEUE_DROP_OLDEST));
+  client one = at.open();
+  client stuck = at.open({}, 4096);
+  client other = at.open();
+  unsigned count = publish_until(at, one, other, [&] { return at.counters().dropped >= 10; });
+  unsigned dropped = 0, due = 0;
+  while (due < count) { /* whole messages in order, with one gap */
+    std::optional<frame> got = stuck.read_frame();
+    ASSERT_TRUE(got);
+    for (; due < count && got->payload != numbered(due); due++)
+      dropped++;
+    ASSERT_LT(due, count) << "not a message that was published";
+    due++;
+  }
+  EXPECT_EQ(dropped, at.counters().dropped);
+  at.wait(stuck, "on_dropped", [&](const record &r) { return r.dropped == dropped; });
+  EXPECT_EQ(at.seen(stuck).closes.size(), 0u);
+  expect_echo(stuck, "still here");
+}
+
+TEST(Row50, OrAllButTheLatest)
+{
+  server at(subscribing(256 << 10, WEIR_QUEUE_KEEP_LATEST));
+  client one = at.open();
+  client stuck = at.open({}, 4096);
+  client other = at.open();
+  unsigned count = publish_until(at, one, other, [&] { return at.counters().dropped >= 10; });
+  at.on_loop([&] { EXPECT_LE(weir_conn_buffered(at.find(stuck)).messages, 2u); });
+  for (unsigned n = 0; n < count - 1 - at.counters().dropped; n++)
+    expect_message(stuck, numbered(n));
+  expect_message(stuck, numbered(count - 1));
+  expect_echo(stuck, "still here");
+}
+
+/* Those who read notice nothing: every message reaches each of them, in order. */
+TEST(Row50, AThousandThatNeverReadBesideAHundredThatDo)
+{
+  constexpr size_t limit = 64 << 10, stuck_count = 1000, lively_count = 100;
+  ASSERT_TRUE(support::allow_descriptors(2 * (stuck_count + lively_count) + 200));
+  setup crowd = subscribing(limit, WEIR_QUEUE_DROP_OLDEST);
+  crowd.options.max_connections = WEIR_OFF;
+  crowd.options.max_handshakes = WEIR_OFF;
+  server at(crowd);
+  std::vector<client> stuck = stuck_receivers(at, stuck_count);
+  std::vector<client> lively;
+  for (size_t i = 0; i < lively_count; i++)
+    lively.push_back(at.open());
+  uint64_t memory = at.counters().memory_bytes;
+  unsigned n = 0;
+  for (; n < 40 || at.counters().dropped < stuck_count; n++) {
+    ASSERT_LT(n, 1000u) << "the stuck ones take all";
+    std::string payload = numbered(n);
+    publish(at, payload);
+    for (client &each : lively)
+      expect_message(each, payload);
+    ASSERT_FALSE(HasFailure());
+  }
+  EXPECT_LE(queued(at, stuck).second, limit);
+  /* the bound: what a connection queues beside shared frames, and ciphertext on its way */
+  size_t each = at.over() == transport::tcp ? 1024 : 96 << 10;
+  EXPECT_LT(at.counters().memory_bytes, memory + stuck_count * each);
+  at.expect_undisturbed();
+}
+
 TEST(Row50, LimitsOnMessagesCountToo)
 {
   setup few = subscribing(WEIR_OFF, WEIR_QUEUE_CLOSE);
@@ -135,57 +248,6 @@ TEST(Row50, LimitsOnMessagesCountToo)
   publish_until(at, one, other, [&] { return !at.seen(stuck).closes.empty(); });
   EXPECT_EQ(at.seen(stuck).closes, std::vector<int>{1008});
 }
-
-namespace
-{
-
-constexpr size_t mebibyte = 1 << 20;
-
-size_t resident_bytes()
-{
-  std::ifstream statm("/proc/self/statm");
-  size_t total = 0, resident = 0;
-  statm >> total >> resident;
-  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-}
-
-weir_frame *large_frame(size_t bytes)
-{
-  weir_frame *out = nullptr;
-  std::string payload(bytes, 'x');
-  EXPECT_EQ(weir_frame_new(&out, WEIR_BINARY, payload.data(), payload.size()), 0);
-  return out;
-}
-
-std::vector<client> stuck_receivers(server &at, int count)
-{
-  std::vector<client> out;
-  for (int i = 0; i < count; i++)
-    out.push_back(at.open({}, 4096));
-  return out;
-}
-
-void broadcast(server &at, weir_frame *frame)
-{
-  at.on_loop([&] { EXPECT_EQ(weir_server_broadcast(at.get(), frame, 0), 0); });
-}
-
-/* The fewest and the most bytes that any of them has queued. */
-std::pair<size_t, size_t> queued(server &at, const std::vector<client> &receivers)
-{
-  std::pair<size_t, size_t> out = {SIZE_MAX, 0};
-  at.on_loop([&] {
-    for (const client &receiver : receivers) {
-      weir_conn *conn = at.find(receiver);
-      ASSERT_NE(conn, nullptr);
-      size_t bytes = weir_conn_buffered(conn).bytes;
-      out = {std::min(out.first, bytes), std::max(out.second, bytes)};
-    }
-  });
-  return out;
-}
-
-} // namespace
 
 TEST(Row51, AFrameIsSharedByAHundredStuckReceivers)
 {

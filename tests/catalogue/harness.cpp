@@ -102,6 +102,11 @@ struct thunks {
       at(arg).on_.drain(conn);
   }
 
+  static void dropped(weir_conn *conn, size_t messages, void *arg)
+  {
+    note(arg, conn, [&](record &r) { r.dropped += messages; });
+  }
+
   static void error(weir_conn *conn, int error, const char *what, void *arg)
   {
     note(arg, conn, [&](record &r) {
@@ -191,7 +196,7 @@ void server::listen(const setup &setup)
   route.options.size = sizeof route.options;
   route.handlers = {thunks::upgrade, thunks::open, thunks::message, nullptr,
                     thunks::ping,    thunks::pong, thunks::drain,   thunks::error,
-                    thunks::close,   nullptr,      nullptr};
+                    thunks::close,   nullptr,      nullptr,         thunks::dropped};
   if (on_.fragment)
     route.handlers.on_fragment = thunks::fragment;
   if (route.user_bytes > 0) {

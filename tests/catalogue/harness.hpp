@@ -24,6 +24,7 @@ struct record {
   int opens = 0;
   std::vector<std::string> messages, pings, pongs;
   int drains = 0;
+  size_t dropped = 0;
   std::vector<int> errors;
   std::vector<std::string> whats;
   std::vector<int> closes;

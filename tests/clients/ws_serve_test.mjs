@@ -48,6 +48,26 @@ await check("ws: weir-serve --mode sink answers nothing", async (t) => {
   assert.equal((await server.finish())[1], "messages: 1 received, 0 sent, 0 dropped");
 });
 
+await check("ws: weir-serve --slow-policy drop-oldest keeps the newest", async (t) => {
+  const server = await t.serve("weir-serve", "--mode", "others", "--slow-policy", "drop-oldest",
+    "--queue-messages", "4");
+  const [slow, busy] = await clients(t, server, 2);
+  slow.ws.pause();
+  const count = 1000, block = "x".repeat(32768);
+  for (let i = 0; i < count; i++) busy.send(`${i} ${block}`);
+  busy.ws.ping("all are there");
+  await busy.pongs.next();
+  slow.ws.resume();
+  const numbers = [];
+  while (numbers.at(-1) !== count - 1) numbers.push(parseInt(await slow.text(), 10));
+  assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b));
+  assert.deepEqual(numbers.slice(-3), [count - 3, count - 2, count - 1]);
+  assert.ok(numbers.length < count);
+  const { status, errors } = await run("weir-serve", "--slow-policy", "wait").ended;
+  assert.equal(status, 2);
+  assert.match(errors, /wait: no such policy/);
+});
+
 await check("ws: a broadcast over two loops reaches each client once", async (t) => {
   const server = await t.serve("weir-serve", "--mode", "all", "--loops", "2");
   const everybody = await clients(t, server, 16);

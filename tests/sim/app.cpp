@@ -472,6 +472,15 @@ struct app {
     if (alive(of(conn), "on_drain"))
       meddle(of(conn));
   }
+  static void on_dropped(struct weir_conn *conn, size_t messages, void *)
+  {
+    session &s = of(conn);
+    if (!alive(s, "on_dropped"))
+      return;
+    if (messages == 0)
+      s.home->fail("on_dropped of nothing");
+    meddle(s);
+  }
 };
 
 struct weir_route route_of(const world &w)
@@ -485,6 +494,7 @@ struct weir_route route_of(const world &w)
   route.handlers.on_ping = app::on_ping;
   route.handlers.on_pong = app::on_ping;
   route.handlers.on_drain = app::on_drain;
+  route.handlers.on_dropped = app::on_dropped;
   route.handlers.on_error = app::on_error;
   route.handlers.on_close = app::on_close;
   return route;

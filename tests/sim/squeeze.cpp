@@ -77,7 +77,7 @@ terms expected_of(const offer &asked, const wish &wanted)
   t.agreed = asked.made && wanted.offered && asked.server_bits != 8 && !window_unknown;
   if (!t.agreed)
     return t;
-  t.server_takeover = wanted.takeover && !asked.server_no_takeover;
+  t.server_takeover = wanted.takeover && !wanted.drops && !asked.server_no_takeover;
   t.client_takeover = wanted.takeover && !asked.client_no_takeover;
   t.server_bits = std::min(asked.server_bits == 0 ? 15 : asked.server_bits, wanted.server_bits);
   if (asked.client_named)

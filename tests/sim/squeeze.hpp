@@ -31,6 +31,7 @@ struct offer {
 struct wish {
   bool offered = false; // the route compresses at all
   bool takeover = false;
+  bool drops = false; // messages that were taken: none may refer to them
   int server_bits = 15, client_bits = 15;
   bool stingy = false; // its memory for contexts may run out: clients may be asked to keep none
 };

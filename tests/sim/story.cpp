@@ -268,7 +268,7 @@ world_options options_of(dice &roll, const flavour &f)
     o.lossy = true;
     o.route.max_queued_bytes = roll.between(300, 300000);
     o.route.max_queued_messages = roll.between(1, 50);
-    o.route.queue_policy = roll.chance(600) ? WEIR_QUEUE_DROP_NEWEST : WEIR_QUEUE_CLOSE;
+    o.route.queue_policy = roll.below(4);
   }
   o.foreign = roll.chance(250);
   o.mischief = f.breaks;
@@ -296,7 +296,7 @@ void compress(dice &roll, const flavour &f, world_options &o)
     return;
   // What was compressed must often find a queue full.
   r.max_queued_bytes = size_t{200} << roll.below(9);
-  r.queue_policy = roll.chance(850) ? WEIR_QUEUE_DROP_NEWEST : WEIR_QUEUE_CLOSE;
+  r.queue_policy = roll.chance(150) ? size_t{WEIR_QUEUE_CLOSE} : roll.between(1, 3);
   o.sndbuf = roll.between(64, 3000);
 }
 

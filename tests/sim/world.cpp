@@ -3,6 +3,7 @@
 #include "io/loop.h"
 #include "ws/server.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -125,6 +126,7 @@ wish world::offered() const
   wish w;
   w.offered = r.compression != WEIR_COMPRESSION_OFF;
   w.takeover = r.compression == WEIR_COMPRESSION_DEDICATED;
+  w.drops = r.queue_policy >= WEIR_QUEUE_DROP_OLDEST;
   w.server_bits = r.server_window_bits == 0 ? 15 : static_cast<int>(r.server_window_bits);
   w.client_bits = r.client_window_bits == 0 ? 15 : static_cast<int>(r.client_window_bits);
   w.stingy = options.server.max_compression_bytes != 0 || k.fail_alloc != 0;
@@ -233,6 +235,9 @@ void world::got(client &c, const message &m, bool squeezed)
   session *s = session_of(c);
   if (s == nullptr)
     return fail("client " + std::to_string(c.number) + " got a message before on_open");
+  auto later = std::find_if(s->due.begin(), s->due.end(), same);
+  if (options.route.queue_policy == WEIR_QUEUE_KEEP_LATEST && later != s->due.end())
+    std::rotate(s->due.begin(), later, later + 1); // it took the place of an earlier one
   while (options.lossy && !s->due.empty() && !same(s->due.front()))
     s->due.pop_front();
   if (s->due.empty() || !same(s->due.front()))

@@ -80,6 +80,8 @@ weir_handlers handlers_of(const hooks &on)
     out.on_pong = [](weir_conn *c, weir_slice p, void *arg) { of(arg).pong(c, view(p)); };
   if (on.drain)
     out.on_drain = [](weir_conn *c, void *arg) { of(arg).drain(c); };
+  if (on.dropped)
+    out.on_dropped = [](weir_conn *c, size_t messages, void *arg) { of(arg).dropped(c, messages); };
   if (on.error)
     out.on_error = [](weir_conn *c, int e, const char *w, void *arg) { of(arg).error(c, e, w); };
   if (on.close)

@@ -25,6 +25,7 @@ struct hooks {
   std::function<void(weir_conn *, const weir_message *)> message, fragment;
   std::function<void(weir_conn *, std::string_view)> ping, pong;
   std::function<void(weir_conn *)> drain;
+  std::function<void(weir_conn *, size_t)> dropped;
   std::function<void(weir_conn *, int, std::string_view)> error, close;
   std::function<int(void *)> user_init;
   std::function<void(void *)> user_fini;

@@ -230,4 +230,27 @@ TEST(CppExceptions, TheDrainHandlerMayThrow)
   EXPECT_TRUE(seen.logged("exception in drain: drain"));
 }
 
+TEST(CppExceptions, TheDroppedHandlerMayThrow)
+{
+  record seen;
+  weir::server app({.log = seen.log()});
+  app.route("/", {.message =
+                      [](weir::conn<> ws, weir::message) {
+                        while (!ws.send(std::string(60000, 'x')))
+                          continue;
+                      },
+                  .dropped = [](weir::conn<>, std::size_t) { fail("dropped"); },
+                  .close = seen.close(),
+                  .options = {.queue_policy = weir::queue_policy::drop_newest}});
+  running server(app);
+  client one = server.open("/");
+  say(one, "fill");
+  auto frame = one.read_frame();
+  while (frame && frame->opcode() == catalogue::text)
+    frame = one.read_frame();
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(frame->close_code(), 1011);
+  EXPECT_TRUE(seen.logged("exception in dropped: dropped"));
+}
+
 } // namespace

@@ -100,6 +100,34 @@ TEST(CppServerRun, Chat)
   EXPECT_EQ(read_close(ann), 1009);
 }
 
+/* A slow consumer is told of what it missed, by its topic's policy. */
+TEST(CppServerRun, SlowConsumers)
+{
+  std::promise<std::size_t> told;
+  weir::server app;
+  app.topic_policy("price/", weir::queue_policy::keep_latest);
+  EXPECT_THROW(app.topic_policy("", weir::queue_policy::close), std::system_error);
+  app.route("/", {.open = [](weir::conn<> ws) { ws.subscribe("price/a"); },
+                  .message =
+                      [&](weir::conn<> ws, weir::message) {
+                        EXPECT_FALSE(ws.set_queue_policy(weir::queue_policy::drop_newest));
+                        while (!ws.send(std::string(60000, 'x')))
+                          continue;
+                        for (int i = 0; i < 100; i++)
+                          app.publish("price/a", weir::frame::text(std::to_string(i)));
+                      },
+                  .dropped = [&](weir::conn<>, std::size_t messages) { told.set_value(messages); },
+                  .options = {.max_queued_bytes = 1 << 20}});
+  running server(app);
+  client one = server.open("/");
+  say(one, "fill");
+  EXPECT_EQ(await(told), 1u + 99) << "the send that was refused, and the prices but for the last";
+  std::string last = read_text(one);
+  while (last.size() == 60000)
+    last = read_text(one);
+  EXPECT_EQ(last, "99");
+}
+
 struct counted {
   static inline std::atomic<int> alive = 0, made = 0;
   std::string text = "fresh";

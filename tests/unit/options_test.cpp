@@ -125,7 +125,7 @@ TEST(Options, OutOfBoundsIsRefused)
   EXPECT_EQ(weir__options_resolve(&out, &in), -EINVAL);
   struct weir_route_options route, wrong = {};
   wrong.size = sizeof wrong;
-  wrong.queue_policy = 2;
+  wrong.queue_policy = WEIR_QUEUE_KEEP_LATEST + 1;
   EXPECT_EQ(weir__route_options_resolve(&route, &wrong), -EINVAL);
   wrong.queue_policy = 0;
   wrong.close_timeout_ms = WEIR_OFF;

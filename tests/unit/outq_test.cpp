@@ -274,6 +274,15 @@ TEST_F(outq, cut_leaves_the_tail_of_what_was_begun_elsewhere)
   EXPECT_EQ(pieces(), strings{"tailhclose"});
 }
 
+TEST_F(outq, cut_leaves_all_in_front_of_what_is_never_taken_back)
+{
+  ASSERT_EQ(copy("", "an answer", 0), 0);
+  ASSERT_EQ(copy("", "the 101", WEIR__OUT_BEGUN), 0);
+  ASSERT_EQ(copy("h", "message"), 0);
+  weir__outq_cut(&q, &b.pool, 0);
+  EXPECT_EQ(pieces(), strings{"an answerthe 101"});
+}
+
 TEST_F(outq, cut_leaves_what_is_on_its_way)
 {
   const std::tuple<size_t, std::string, uint32_t> cases[] = {

@@ -203,10 +203,62 @@ static void settle_listening(struct settings *s, size_t port, const char *mode)
     wrong("an octal number of at most 7777, with --unix", "unix-mode");
 }
 
+static void settle_policy(struct weir_route_options *route, const char *word)
+{
+  static const char *const words[] = {"close", "drop-newest", "drop-oldest", "keep-latest"};
+  size_t policy = WEIR_QUEUE_CLOSE;
+  if (word == NULL)
+    return;
+  while (policy <= WEIR_QUEUE_KEEP_LATEST && strcmp(words[policy], word) != 0)
+    policy++;
+  if (policy > WEIR_QUEUE_KEEP_LATEST)
+    wrong("no such policy", word);
+  route->queue_policy = policy;
+}
+
+/* What has no number; then reads all. */
+static void read_with(struct settings *s, const struct argument *arguments, const size_t *port,
+                      int argc, char **argv)
+{
+  const char *mode = NULL, *policy = NULL;
+  const struct flag flags[] = {
+      {"quiet", "no lines but the first", &s->quiet, 1},
+      {"inherit", "listen on what a service manager handed over (LISTEN_FDS)", &s->inherit, 1},
+      {"proxy-protocol", "connections begin with a proxy's header", &s->proxy_protocol, 1},
+      {"deflate", "permessage-deflate without context takeover", &s->route.compression,
+       WEIR_COMPRESSION_SHARED},
+      {"deflate-takeover", "with it, where clients allow it", &s->route.compression,
+       WEIR_COMPRESSION_DEDICATED},
+      {NULL, NULL, NULL, 0},
+  };
+  const struct word words[] = {
+      {"host", "ADDRESS", "address or name to listen on; default: all", &s->host},
+      {"unix", "PATH", "unix socket, or @NAME; instead of a port unless one is given",
+       &s->unix_path},
+      {"unix-mode", "OCTAL", "permissions of its file; default 0666 less the umask", &mode},
+      {"slow-policy", "WORD", "of a full queue: close, drop-newest, drop-oldest or keep-latest",
+       &policy},
+      {"static", "DIR", "GET gives the files of this folder", &s->folder},
+      {"tls-cert", "FILE", "wss with this certificate and its chain, PEM; SIGHUP reads it again",
+       &s->tls_cert},
+      {"tls-key", "FILE", "its key, PEM", &s->tls_key},
+      {"tls-client-ca", "FILE", "clients need a certificate of these authorities, PEM",
+       &s->tls_client_ca},
+      {NULL, NULL, NULL, NULL},
+  };
+  const struct table table = {arguments, flags, words};
+  s->mode = &modes[0];
+  for (int i = 1; i < argc;)
+    i += take(s, &table, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+  settle_listening(s, *port, mode);
+  settle_policy(&s->route, policy);
+  check_proxies(s);
+  check_tls(s);
+}
+
 void read_arguments(struct settings *s, int argc, char **argv)
 {
   size_t port = SIZE_MAX;
-  const char *mode = NULL;
   struct weir_route_options *route = &s->route;
   const struct argument arguments[] = {
       {"port", "N", "port, 0 for any free one; default 8080", &port, 65535},
@@ -215,6 +267,8 @@ void read_arguments(struct settings *s, int argc, char **argv)
       {"max-fragments", "N", "frames of a message; 0 is off", &route->max_fragments, SIZE_MAX},
       {"queue-bytes", "BYTES", "unsent bytes of a connection; 0 is off", &route->max_queued_bytes,
        SIZE_MAX},
+      {"queue-messages", "N", "unsent messages of a connection; 0 is off",
+       &route->max_queued_messages, SIZE_MAX},
       {"ping-ms", "MS", "silence before a ping; 0 is off", &route->ping_interval_ms, SIZE_MAX},
       {"idle-ms", "MS", "silence before a close; 0 is off", &route->idle_timeout_ms, SIZE_MAX},
       {"busy-poll-us", "US", "how long a loop spins; default 0", &s->server.busy_poll_us, 1000000},
@@ -239,34 +293,5 @@ void read_arguments(struct settings *s, int argc, char **argv)
        &s->server.max_compression_bytes, SIZE_MAX},
       {NULL, NULL, NULL, NULL, 0},
   };
-  const struct flag flags[] = {
-      {"quiet", "no lines but the first", &s->quiet, 1},
-      {"inherit", "listen on what a service manager handed over (LISTEN_FDS)", &s->inherit, 1},
-      {"proxy-protocol", "connections begin with a proxy's header", &s->proxy_protocol, 1},
-      {"deflate", "permessage-deflate without context takeover", &route->compression,
-       WEIR_COMPRESSION_SHARED},
-      {"deflate-takeover", "with it, where clients allow it", &route->compression,
-       WEIR_COMPRESSION_DEDICATED},
-      {NULL, NULL, NULL, 0},
-  };
-  const struct word words[] = {
-      {"host", "ADDRESS", "address or name to listen on; default: all", &s->host},
-      {"unix", "PATH", "unix socket, or @NAME; instead of a port unless one is given",
-       &s->unix_path},
-      {"unix-mode", "OCTAL", "permissions of its file; default 0666 less the umask", &mode},
-      {"static", "DIR", "GET gives the files of this folder", &s->folder},
-      {"tls-cert", "FILE", "wss with this certificate and its chain, PEM; SIGHUP reads it again",
-       &s->tls_cert},
-      {"tls-key", "FILE", "its key, PEM", &s->tls_key},
-      {"tls-client-ca", "FILE", "clients need a certificate of these authorities, PEM",
-       &s->tls_client_ca},
-      {NULL, NULL, NULL, NULL},
-  };
-  const struct table table = {arguments, flags, words};
-  s->mode = &modes[0];
-  for (int i = 1; i < argc;)
-    i += take(s, &table, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
-  settle_listening(s, port, mode);
-  check_proxies(s);
-  check_tls(s);
+  read_with(s, arguments, &port, argc, argv);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <weir/frame.h>
+#include <weir/options.h>
 #include <weir/request.h>
 
 struct weir_conn;
@@ -24,7 +25,7 @@ typedef uint64_t weir_conn_id;
  * else that is queued; data of 16 KiB and more is written at once and only the unsent tail is
  * copied. Returns 0 when the message was taken; -EINVAL (no data opcode, or no data with a length);
  * -EPIPE (a Close frame was sent, or the peer is gone); -EMSGSIZE (over max_queued_bytes by itself;
- * nothing else happens); -ENOBUFS (the queue is full: the route's policy was applied); -ENOMEM. Of
+ * nothing else happens); -ENOBUFS (the queue is full: the policy was applied); -ENOMEM. Of
  * a message that is compressed, its compressed bytes count. */
 WEIR_LOOP_THREAD int weir_conn_send(struct weir_conn *conn, enum weir_opcode opcode,
                                     const void *data, size_t len);
@@ -93,6 +94,12 @@ WEIR_LOOP_THREAD bool weir_conn_is_subscribed(const struct weir_conn *conn, cons
 /* weir_server_publish to all subscribers but this connection. Returns as that does. */
 WEIR_LOOP_THREAD int weir_conn_publish(struct weir_conn *conn, const char *topic, size_t len,
                                        struct weir_frame *frame);
+
+/* Gives the connection a policy of its own for what is sent to it from now on, instead of its
+ * route's queue_policy. Where the server's context is taken over (weir_conn_compression), messages
+ * that were compressed with it are never dropped once they are queued. Returns 0 or -EINVAL. */
+WEIR_LOOP_THREAD int weir_conn_set_queue_policy(struct weir_conn *conn,
+                                                enum weir_queue_policy policy);
 
 /* What is queued and unsent. */
 struct weir_buffered {

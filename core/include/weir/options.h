@@ -8,11 +8,20 @@
 
 #include <weir/attributes.h>
 
-/* What a connection's strict queue limit does with a message that does not fit. */
+/* What becomes of a message that does not fit a connection's queue, and of those in it. Only whole
+ * messages are ever dropped: none that is partly sent, or was sent in fragments, and no control
+ * frame. Each message is queued under one policy, and only messages that were queued under the last
+ * two are dropped for later ones, whatever the policy of those may be but
+ * WEIR_QUEUE_DROP_NEWEST. */
 enum weir_queue_policy {
-  WEIR_QUEUE_CLOSE = 0, /* the connection is closed with code 1008; the default */
+  WEIR_QUEUE_CLOSE = 0, /* the connection is closed with code 1008: what is partly sent is finished,
+                           the rest is discarded; the default */
   WEIR_QUEUE_DROP_NEWEST =
       1, /* the message is dropped for this connection, the call returns -ENOBUFS */
+  WEIR_QUEUE_DROP_OLDEST = 2, /* the oldest messages are dropped until it fits; where none can be,
+                                 the message is, with -ENOBUFS */
+  WEIR_QUEUE_KEEP_LATEST = 3, /* the same, and a message published to a topic takes the place of
+                                 an unsent one of that topic, as soon as the socket is full */
 };
 
 /* What a route does with permessage-deflate (RFC 7692), which clients offer. */
@@ -88,7 +97,9 @@ struct weir_route_options {
   size_t max_queued_bytes;    /* unsent bytes of one connection, headers too; default 1 MiB; may be
                                  off; an empty queue takes any message of that length */
   size_t max_queued_messages; /* unsent messages of one connection; default 4,096; may be off */
-  size_t queue_policy;        /* enum weir_queue_policy; default WEIR_QUEUE_CLOSE */
+  size_t queue_policy; /* enum weir_queue_policy; default WEIR_QUEUE_CLOSE. Where messages are
+                          dropped that were taken, permessage-deflate is agreed without
+                          takeover of the server's context */
 
   size_t ping_interval_ms; /* silence after which a ping is sent, plus a jitter of at most 1/16;
                               default 30,000; may be off */

@@ -56,6 +56,11 @@ struct weir_handlers {
    * status as on_upgrade does; user_fini follows only a user_init that returned 0. */
   int (*user_init)(void *user, void *arg);
   void (*user_fini)(void *user, void *arg);
+
+  /* Messages were dropped for this connection by its queue's policy, so many since the last call;
+   * one that was replaced by a later one counts. Soon after, never inside the call that sent; not
+   * once the connection closes. */
+  void (*on_dropped)(struct weir_conn *conn, size_t messages, void *arg);
 };
 
 /* What a route does: its handlers, its options, and the memory that its connections carry. */
@@ -84,6 +89,13 @@ WEIR_ANY_THREAD void weir_server_free(struct weir_server *server);
  * already) or -ENOMEM. */
 WEIR_ANY_THREAD int weir_server_route(struct weir_server *server, const char *path,
                                       const struct weir_route *route, void *arg);
+
+/* Gives what is published to topics whose name begins with prefix (1 to 255 bytes) a policy of its
+ * own, on every connection, instead of the connection's: enum weir_queue_policy. The longest prefix
+ * counts. The prefix is copied. Before listening. Returns 0, -EINVAL (length or policy), -EEXIST
+ * (the prefix has one), -EBUSY (listening already) or -ENOMEM. */
+WEIR_ANY_THREAD int weir_server_topic_policy(struct weir_server *server, const char *prefix,
+                                             size_t len, enum weir_queue_policy policy);
 
 /* weir_server_http for GET alone, answered at once (weir/http.h). */
 WEIR_ANY_THREAD int weir_server_get(struct weir_server *server, const char *path,
@@ -203,7 +215,7 @@ struct weir_counters {
   uint64_t messages_sent;     /* taken into a queue, once per receiver */
   uint64_t bytes_received;    /* from sockets; under TLS what that carried */
   uint64_t bytes_sent;        /* to sockets, likewise */
-  uint64_t dropped;           /* messages that met a full queue */
+  uint64_t dropped;           /* messages that met a full queue, or went for later ones */
   uint64_t failed;            /* connections failed for breaking the protocol or a limit */
   uint64_t accept_paused;     /* times that accepting paused for want of descriptors */
   uint64_t memory_bytes;   /* held by the loops and their connections now, without shared frames and

@@ -9,6 +9,7 @@
 #include <weir/conn.h>
 #include <weir/loop.hpp>
 #include <weir/message.hpp>
+#include <weir/options.hpp>
 #include <weir/request.hpp>
 
 namespace weir
@@ -192,6 +193,14 @@ public:
     std::error_code error;
     frame shared = lent.to_frame(error);
     return error ? error : publish(topic, shared);
+  }
+
+  /* A policy of its own for what is sent to it from now on. Returns as weir_conn_set_queue_policy
+   * does. */
+  std::error_code set_queue_policy(queue_policy policy) noexcept
+  {
+    return to_error_code(
+        weir_conn_set_queue_policy(native_, static_cast<weir_queue_policy>(policy)));
   }
 
   /* What is queued and unsent: .bytes and .messages. */

@@ -17,10 +17,12 @@ namespace weir
 /* The value of any option that means "off" or "unlimited". */
 inline constexpr std::size_t off = WEIR_OFF;
 
-/* What a strict queue limit does with a message that does not fit (enum weir_queue_policy). */
+/* What becomes of messages that do not fit a queue, and of those in it (enum weir_queue_policy). */
 enum class queue_policy : std::size_t {
   close = WEIR_QUEUE_CLOSE,
   drop_newest = WEIR_QUEUE_DROP_NEWEST,
+  drop_oldest = WEIR_QUEUE_DROP_OLDEST,
+  keep_latest = WEIR_QUEUE_KEEP_LATEST,
 };
 
 /* What a route does with permessage-deflate (enum weir_compression). */

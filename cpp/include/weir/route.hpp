@@ -46,12 +46,13 @@ enum handler : std::size_t {
   ping_handler,
   pong_handler,
   drain_handler,
+  dropped_handler,
   error_handler,
   close_handler,
   handler_count
 };
 inline constexpr std::array<const char *, handler_count> handler_names = {
-    "upgrade", "open", "message", "fragment", "ping", "pong", "drain", "error", "close"};
+    "upgrade", "open", "message", "fragment", "ping", "pong", "drain", "dropped", "error", "close"};
 
 /* What a route's arg points to. */
 struct route_state {
@@ -205,6 +206,18 @@ template <class User> struct error_event {
   }
 };
 
+template <class User> struct dropped_event {
+  using entry = void(weir_conn *, std::size_t, void *);
+  template <class F>
+  static constexpr bool accepts = std::is_invocable_v<F &, conn<User>, std::size_t>;
+
+  template <class F> static void call(weir_conn *native, std::size_t messages, void *arg) noexcept
+  {
+    guarded(native, arg, dropped_handler,
+            [&] { callable_of<F>(arg, dropped_handler)(conn<User>(native), messages); });
+  }
+};
+
 template <class User> struct close_event {
   using entry = void(weir_conn *, int, weir_slice, void *);
   template <class F>
@@ -245,6 +258,8 @@ template <class User = void> struct route {
   detail::slot<detail::payload_event<User, detail::pong_handler>> pong = {};
   /* (conn<User>) */
   detail::slot<detail::conn_event<User, detail::drain_handler>> drain = {};
+  /* (conn<User>, std::size_t messages): so many were dropped by the queue's policy */
+  detail::slot<detail::dropped_event<User>> dropped = {};
   /* (conn<User>, std::error_code) or (conn<User>, std::error_code, std::string_view what) */
   detail::slot<detail::error_event<User>> error = {};
   /* (conn<User>, int code, std::string_view reason) */
@@ -283,6 +298,7 @@ template <class User> weir_handlers handlers_of(const route<User> &given) noexce
   table.on_ping = given.ping.entry();
   table.on_pong = given.pong.entry();
   table.on_drain = given.drain.entry();
+  table.on_dropped = given.dropped.entry();
   table.on_error = given.error.entry();
   table.on_close = given.close.entry();
   if constexpr (!std::is_void_v<User>) {
@@ -296,9 +312,10 @@ template <class User> weir_handlers handlers_of(const route<User> &given) noexce
 template <class User> std::unique_ptr<route_state> take_state(route<User> &given, logger *log)
 {
   auto state = std::make_unique<route_state>();
-  state->callables = {given.upgrade.take(),  given.open.take(),  given.message.take(),
-                      given.fragment.take(), given.ping.take(),  given.pong.take(),
-                      given.drain.take(),    given.error.take(), given.close.take()};
+  state->callables = {given.upgrade.take(),  given.open.take(),    given.message.take(),
+                      given.fragment.take(), given.ping.take(),    given.pong.take(),
+                      given.drain.take(),    given.dropped.take(), given.error.take(),
+                      given.close.take()};
   state->on_error = given.error.entry();
   state->log = log;
   return state;

@@ -235,6 +235,16 @@ public:
     return error ? error : publish(topic, shared, to);
   }
 
+  /* What is published to topics whose name begins with prefix has this policy, on every connection.
+   * Before listening; see weir_server_topic_policy. Returns itself. */
+  server &topic_policy(std::string_view prefix, queue_policy policy)
+  {
+    detail::check(weir_server_topic_policy(native_.get(), prefix.data(), prefix.size(),
+                                           static_cast<weir_queue_policy>(policy)),
+                  "weir::server::topic_policy " + std::string(prefix));
+    return *this;
+  }
+
   /* How many connections are subscribed to a topic, as of now. */
   std::size_t subscribers(std::string_view topic) const noexcept
   {
