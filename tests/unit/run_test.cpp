@@ -206,7 +206,7 @@ TEST_F(run, is_kept_by_a_queue_that_gets_all_of_it)
   for (const std::string bytes : {"xy", "xyz", "a unit of some more bytes"}) {
     for (int i = 0; i < 50000; i++) {
       weir__part part = add(bytes);
-      ASSERT_EQ(weir__run_push(&queues[0], &pool, &part), 0);
+      ASSERT_EQ(weir__run_push(&queues[0], &pool, &part, WEIR__OUT_MESSAGE), 0);
     }
     EXPECT_LE(queues[0].count, 150u);
     weir__outq_consume(&queues[0], &pool, queues[0].bytes);
@@ -221,7 +221,7 @@ TEST_F(run, is_not_kept_by_a_queue_that_misses_most_of_it)
     std::string bytes(10, static_cast<char>('a' + i % 26));
     all += bytes;
     weir__part part = add(bytes);
-    ASSERT_EQ(weir__run_push(&queues[0], &pool, &part), 0);
+    ASSERT_EQ(weir__run_push(&queues[0], &pool, &part, WEIR__OUT_MESSAGE), 0);
     for (int missed = 0; missed < 20; missed++)
       push(queues[1], add(std::string(4000, 'm')));
     weir__outq_consume(&queues[1], &pool, queues[1].bytes);
