@@ -4,6 +4,7 @@
 #ifndef WEIR_BASE_POOL_H
 #define WEIR_BASE_POOL_H
 
+#include "base/account.h"
 #include "base/mem.h"
 
 #include <stdbool.h>
@@ -35,6 +36,10 @@ struct weir__pool {
   bool large_used;                 /* one was taken or kept since weir__pool_age */
   void *free[WEIR__POOL_CLASSES];  /* singly linked through their first word */
   size_t kept[WEIR__POOL_CLASSES]; /* bytes on each list */
+
+  size_t queued; /* bytes of blocks that queues of the loop hold; other threads read it relaxed */
+  struct weir__account *account; /* of shared buffers that queues hold; NULL: they are not counted.
+                                    With a reference */
 };
 
 void weir__pool_init(struct weir__pool *pool, struct weir__mem *mem);

@@ -34,6 +34,8 @@ void weir__buf_give(struct weir__pool *pool, struct weir__buf *buf)
   if (buf == NULL || __atomic_fetch_sub(&buf->refs, 1, __ATOMIC_ACQ_REL) != 1)
     return;
   const struct weir__sys *sys = buf->sys;
+  weir__account_unref(buf->account);
+  buf->account = NULL;
   if (sys != pool->mem->sys || !weir__pool_keep_large(pool, buf, sizeof *buf + buf->capacity))
     sys->free(sys, buf);
 }
@@ -56,6 +58,35 @@ struct weir__buf *weir__buf_ref(struct weir__buf *buf)
 
 void weir__buf_unref(struct weir__buf *buf)
 {
-  if (buf != NULL && __atomic_fetch_sub(&buf->refs, 1, __ATOMIC_ACQ_REL) == 1)
-    buf->sys->free(buf->sys, buf);
+  if (buf == NULL || __atomic_fetch_sub(&buf->refs, 1, __ATOMIC_ACQ_REL) != 1)
+    return;
+  weir__account_unref(buf->account);
+  buf->sys->free(buf->sys, buf);
+}
+
+/* The account of a buffer, which is this one if it has none yet. */
+static struct weir__account *account_of(struct weir__buf *buf, struct weir__account *account)
+{
+  struct weir__account *there = __atomic_load_n(&buf->account, __ATOMIC_ACQUIRE);
+  if (there != NULL)
+    return there;
+  if (__atomic_compare_exchange_n(&buf->account, &there, weir__account_ref(account), false,
+                                  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    return account;
+  weir__account_unref(account);
+  return there;
+}
+
+void weir__buf_charge(struct weir__buf *buf, struct weir__account *account)
+{
+  account = account_of(buf, account);
+  if (__atomic_fetch_add(&buf->holders, 1, __ATOMIC_RELAXED) == 0)
+    __atomic_fetch_add(&account->bytes, buf->capacity, __ATOMIC_RELAXED);
+}
+
+void weir__buf_discharge(struct weir__buf *buf)
+{
+  struct weir__account *account = __atomic_load_n(&buf->account, __ATOMIC_ACQUIRE);
+  if (__atomic_fetch_sub(&buf->holders, 1, __ATOMIC_RELAXED) == 1)
+    __atomic_fetch_sub(&account->bytes, buf->capacity, __ATOMIC_RELAXED);
 }

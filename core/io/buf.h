@@ -13,11 +13,14 @@ extern "C" {
 #endif
 
 struct weir__buf {
-  const struct weir__sys *sys; /* where the block comes from */
-  uint32_t refs;               /* atomic */
-  uint32_t begin;              /* offset of the first byte that is used */
-  size_t end;                  /* offset behind the last byte that is used */
-  size_t capacity;             /* bytes behind the structure */
+  const struct weir__sys *sys;   /* where the block comes from */
+  uint32_t refs;                 /* atomic */
+  uint32_t begin;                /* offset of the first byte that is used */
+  size_t end;                    /* offset behind the last byte that is used */
+  size_t capacity;               /* bytes behind the structure */
+  struct weir__account *account; /* atomic: the first one that it was charged to, for ever, with a
+                                    reference; NULL: none yet */
+  uint32_t holders;              /* atomic: who charge it */
 };
 
 /* A buffer with one reference and begin and end at room, so that a header can be put in front
@@ -36,6 +39,11 @@ struct weir__buf *weir__buf_grow(struct weir__buf *buf, size_t capacity);
 /* One more reference; one less, NULL is allowed. Any thread. */
 struct weir__buf *weir__buf_ref(struct weir__buf *buf);
 void weir__buf_unref(struct weir__buf *buf);
+
+/* Somebody holds it whom an account counts: the first one charges the account with it, once for
+ * all. And lets go of it; the last one takes it off. Any thread, with a reference. */
+void weir__buf_charge(struct weir__buf *buf, struct weir__account *account);
+void weir__buf_discharge(struct weir__buf *buf);
 
 static inline unsigned char *weir__buf_bytes(const struct weir__buf *buf)
 {

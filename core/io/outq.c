@@ -24,12 +24,20 @@ struct weir__share *weir__share_new(struct weir__pool *pool, struct weir__buf *b
   if (share == NULL)
     return NULL;
   *share = (struct weir__share){.refs = 1, .size = size, .buf = weir__buf_ref(buf)};
+  if (pool->account != NULL) {
+    share->charged = 1;
+    weir__buf_charge(buf, pool->account);
+  }
+  weir__pool_count_queued(pool, size, 0);
   return share;
 }
 
 static void share_free(struct weir__pool *pool, struct weir__share *share)
 {
+  if (share->charged)
+    weir__buf_discharge(share->buf);
   weir__buf_give(pool, share->buf);
+  weir__pool_count_queued(pool, 0, share->size);
   weir__pool_put(pool, share, share->size);
 }
 
@@ -41,8 +49,10 @@ void weir__share_unref(struct weir__pool *pool, struct weir__share *share)
 
 static void ring_free(struct weir__outq *q, struct weir__pool *pool)
 {
-  if (q->ring != q->inline_ring)
-    weir__pool_put(pool, q->ring, q->capacity * sizeof *q->ring);
+  if (q->ring == NULL || q->ring == q->inline_ring)
+    return;
+  weir__pool_count_queued(pool, 0, q->capacity * sizeof *q->ring);
+  weir__pool_put(pool, q->ring, q->capacity * sizeof *q->ring);
 }
 
 /* Makes room for count entries in all: the inline ones at first, then rings of the pool. */
@@ -64,6 +74,7 @@ static int ring_reserve(struct weir__outq *q, struct weir__pool *pool, uint32_t 
   for (uint32_t i = 0; i < q->count; i++)
     grown[i] = *weir__outq_at(q, i);
   ring_free(q, pool);
+  weir__pool_count_queued(pool, capacity * sizeof *grown, 0);
   q->ring = grown;
   q->capacity = (uint32_t)capacity;
   q->head = 0;
@@ -154,6 +165,7 @@ static struct weir__share *gather_new(const struct weir__outq *q, struct weir__p
   struct weir__share *share = weir__pool_get(pool, want, &size);
   if (share != NULL)
     *share = (struct weir__share){.used = sizeof *share, .size = size};
+  weir__pool_count_queued(pool, share == NULL ? 0 : size, 0);
   return share;
 }
 

@@ -20,7 +20,8 @@ extern "C" {
  * alone, or a run of units for many. */
 struct weir__share {
   uint32_t refs;         /* plain: one loop only */
-  uint32_t units;        /* of a run; else 0 */
+  uint32_t units : 31;   /* of a run; else 0 */
+  uint32_t charged : 1;  /* buf is charged to an account */
   size_t used;           /* of this block: the structure and what was gathered behind it */
   size_t size;           /* of this block; what is free may be appended to */
   struct weir__buf *buf; /* NULL: the bytes stand behind this structure */
@@ -30,6 +31,12 @@ struct weir__share {
  * no memory. */
 struct weir__share *weir__share_new(struct weir__pool *pool, struct weir__buf *buf);
 void weir__share_unref(struct weir__pool *pool, struct weir__share *share);
+
+/* Blocks of a queue, size bytes more of them, or less. */
+static inline void weir__pool_count_queued(struct weir__pool *pool, size_t more, size_t less)
+{
+  __atomic_store_n(&pool->queued, pool->queued + more - less, __ATOMIC_RELAXED);
+}
 
 /* What offsets into a share count from. */
 static inline unsigned char *weir__share_bytes(struct weir__share *share)

@@ -27,6 +27,7 @@ static struct weir__share *block_after(const struct weir__share *full, struct we
   struct weir__share *share = weir__pool_get(pool, want, &size);
   if (share != NULL)
     *share = (struct weir__share){.refs = 1, .used = sizeof *share, .size = size};
+  weir__pool_count_queued(pool, share == NULL ? 0 : size, 0);
   return share;
 }
 

@@ -25,7 +25,7 @@ static int queue_ping_or_pong(struct weir_conn *c, uint8_t opcode, const void *d
     return -EPIPE;
   if (!weir__out_make_room(c, 2 + len, weir__out_before_fragment))
     return -ENOBUFS;
-  return weir__conn_control(c, opcode, data, len);
+  return weir__out_may_send(c) ? weir__conn_control(c, opcode, data, len) : -EPIPE;
 }
 
 int weir_conn_ping(struct weir_conn *c, const void *data, size_t len)

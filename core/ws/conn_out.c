@@ -10,6 +10,7 @@
 #include "ws/conn_out.h"
 
 #include "wire/close.h"
+#include "ws/cap.h"
 #include "ws/conn_deflate.h"
 #include "ws/frame.h"
 
@@ -106,6 +107,8 @@ bool weir__out_fits(const struct weir_conn *c, struct weir_buffered there, size_
 bool weir__out_make_room(struct weir_conn *c, size_t size,
                          struct weir_buffered (*before)(const struct weir_conn *c))
 {
+  if (c->shard->server->account != NULL)
+    weir__cap_note(c, size);
   if (weir__out_fits(c, before(c), size))
     return true;
   if (!c->stream.source.writable)

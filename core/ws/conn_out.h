@@ -69,6 +69,9 @@ void weir__out_note_dropped(struct weir_conn *c);
 /* Drops old messages that may be dropped until size more bytes fit; whether they do. */
 bool weir__out_shed(struct weir_conn *c, size_t size);
 
+/* Drops all that may be dropped of an outbox; whether there was any. */
+bool weir__out_drop_all(struct weir_conn *c);
+
 /* Where the peer is behind: puts a message in the place of the unsent one with its key; whether it
  * did. Key 0: of none. */
 bool weir__out_replace_earlier(struct weir_conn *c, const struct weir__part *part, uint32_t key);

@@ -85,6 +85,19 @@ bool weir__out_replace_earlier(struct weir_conn *c, const struct weir__part *par
          (out->held != NULL && take_place(c, out->held, 0, part, key));
 }
 
+bool weir__out_drop_all(struct weir_conn *c)
+{
+  struct weir__outbox *out = c->outbox;
+  size_t committed = weir__stream_committed(&c->stream);
+  bool dropped = false;
+  while (weir__outq_drop_oldest(&out->queue, weir__conn_pool(c), committed) ||
+         (out->held != NULL && weir__outq_drop_oldest(out->held, weir__conn_pool(c), 0))) {
+    weir__out_note_dropped(c);
+    dropped = true;
+  }
+  return dropped;
+}
+
 void weir__conn_tell_dropped(struct weir_conn *c)
 {
   if (!weir__conn_has_notice(c))

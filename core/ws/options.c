@@ -37,6 +37,7 @@ int weir__options_resolve(struct weir_options *out, const struct weir_options *i
   fill(&out->max_connections_per_address, WEIR_OFF);
   fill(&out->max_handshakes, 16384);
   fill(&out->max_topics, 1 << 20);
+  fill(&out->max_queue_memory, WEIR_OFF);
   bool valid = out->loops <= WEIR__LOOPS_MAX && out->backlog <= INT32_MAX &&
                out->max_header_bytes <= UINT32_MAX / 2 && out->max_uri_bytes <= UINT32_MAX / 2 &&
                out->max_header_fields <= WEIR__HTTP_FIELDS && out->busy_poll_us <= 1000000 &&

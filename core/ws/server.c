@@ -23,6 +23,11 @@ static int set_up(struct weir_server *server)
     error = sys->random(sys, key, sizeof key);
   if (error != 0)
     return error;
+  if (options->max_queue_memory != WEIR_OFF) {
+    server->account = weir__account_new(sys);
+    if (server->account == NULL)
+      return -ENOMEM;
+  }
   weir__guests_init(&server->guests, sys, key);
   pthread_mutex_init(&server->gate, NULL);
   return 0;
@@ -91,6 +96,8 @@ static void add_shard(struct weir_counters *sum, const struct weir__shard *shard
   sum->turned_away += read_count(&counters->turned_away);
   for (size_t i = 0; i < shard->listener_count; i++)
     sum->accept_paused += read_count(&shard->listeners[i].paused);
+  sum->shed += read_count(&counters->shed);
+  sum->queue_bytes += __atomic_load_n(&shard->loop->pool.queued, __ATOMIC_RELAXED);
   sum->memory_bytes += __atomic_load_n(&shard->loop->mem.bytes, __ATOMIC_RELAXED);
 }
 
@@ -103,6 +110,8 @@ int weir_server_counters(const struct weir_server *server, struct weir_counters 
   for (uint32_t i = 0; i < count; i++)
     add_shard(out, &server->shards[i]);
   out->memory_bytes += __atomic_load_n(&server->guests.mem.bytes, __ATOMIC_RELAXED);
+  if (server->account != NULL)
+    out->queue_bytes += __atomic_load_n(&server->account->bytes, __ATOMIC_RELAXED);
   out->compression_bytes = __atomic_load_n(&server->compression_bytes, __ATOMIC_RELAXED);
   return 0;
 }

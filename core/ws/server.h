@@ -9,6 +9,7 @@
 
 #include "base/slab.h"
 #include "io/listener.h"
+#include "io/loop.h"
 #include "io/unix_socket.h"
 #include "wire/address.h"
 #include "wire/http.h"
@@ -82,6 +83,15 @@ static inline bool weir__endpoint_is_unix(const struct weir__endpoint *endpoint)
   return endpoint->address.storage.ss_family == AF_UNIX;
 }
 
+/* A loop's part in keeping max_queue_memory; ws/cap.h. */
+struct weir__cap {
+  size_t unseen;  /* bytes that were queued since the sum was last looked at */
+  size_t longest; /* atomic: as long as the longest queue was when it was last looked for, or has
+                           become since */
+  uint32_t asked; /* atomic: post is on its way */
+  struct weir__post post;
+};
+
 /* A server's part on one loop. */
 struct weir__shard {
   struct weir_server *server;
@@ -102,6 +112,7 @@ struct weir__shard {
   struct weir_counters counters; /* written by the loop, read relaxed by others */
   uint64_t controls_received;    /* control frames */
   uint32_t turned_away;          /* connections that are told so now */
+  struct weir__cap cap;
   pthread_t thread;
 };
 
@@ -132,7 +143,9 @@ struct weir_server {
   size_t compression_bytes; /* atomic: of the budget, held or reserved */
   size_t connections;       /* atomic: that have a place; ws/admit.h */
   size_t handshakes;        /* atomic: of those, that wait for the answer to their first request */
-  struct weir__guests guests; /* where max_connections_per_address is on */
+  struct weir__guests guests;    /* where max_connections_per_address is on */
+  struct weir__account *account; /* of shared frames in queues, where max_queue_memory is on; else
+                                    NULL */
   bool attached, running;
   pthread_mutex_t gate; /* held while threads are being started */
 };

@@ -220,6 +220,7 @@ void weir_server_free(struct weir_server *server)
   weir__server_trust_nobody(server);
   weir__server_free_folders(server);
   weir__guests_fini(&server->guests);
+  weir__account_unref(server->account);
   pthread_mutex_destroy(&server->gate);
   sys->free(sys, server);
 }

@@ -4,6 +4,7 @@
 #include "io/tls_stream.h"
 
 #include "wire/close.h"
+#include "ws/cap.h"
 
 #include <errno.h>
 #include <string.h>
@@ -62,6 +63,7 @@ int weir__shard_start(struct weir__shard *shard, int *fds)
   if (error != 0)
     return error;
   init_slabs(shard);
+  weir__cap_begin(shard);
   weir__topics_init(&shard->topics, &loop->mem, key, shard->server->options.max_topics);
   shard->reply.block = weir__mem_alloc(&loop->mem, WEIR__REPLY_BYTES);
   shard->reply.end = shard->reply.block;
@@ -110,6 +112,7 @@ void weir__shard_fini(struct weir__shard *shard)
   weir__run_drop(&shard->fanned, &shard->loop->pool);
   weir__run_drop(&shard->repeat.run, &shard->loop->pool);
   weir__deflates_fini(shard);
+  weir__cap_end(shard);
   weir__slab_fini(&shard->conns);
   weir__slab_fini(&shard->tls_conns);
   weir__mem_free(&shard->loop->mem, shard->reply.block, WEIR__REPLY_BYTES);

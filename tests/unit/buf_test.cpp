@@ -47,6 +47,51 @@ TEST(buf, keeps_its_bytes_when_it_grows)
   weir__buf_unref(buf);
 }
 
+TEST(buf, is_charged_once_for_all_who_hold_it)
+{
+  weir__account *one = weir__account_new(&weir__sys_linux);
+  weir__account *other = weir__account_new(&weir__sys_linux);
+  weir__buf *buf = weir__buf_new(&weir__sys_linux, 0, 1000);
+  for (int round = 0; round < 2; round++) {
+    weir__buf_charge(buf, one);
+    weir__buf_charge(buf, other);
+    EXPECT_EQ(one->bytes, 1000u);
+    EXPECT_EQ(other->bytes, 0u);
+    weir__buf_discharge(buf);
+    EXPECT_EQ(one->bytes, 1000u);
+    weir__buf_discharge(buf);
+    EXPECT_EQ(one->bytes, 0u);
+  }
+  weir__account_unref(one); /* the buffer keeps it */
+  weir__buf_charge(buf, other);
+  EXPECT_EQ(other->bytes, 0u);
+  weir__buf_discharge(buf);
+  weir__buf_unref(buf);
+  weir__account_unref(other);
+}
+
+TEST(buf, is_charged_once_by_many_threads)
+{
+  weir__account *accounts[] = {weir__account_new(&weir__sys_linux),
+                               weir__account_new(&weir__sys_linux)};
+  weir__buf *buf = weir__buf_new(&weir__sys_linux, 0, 1000);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; i++)
+    threads.emplace_back([&, mine = accounts[i % 2]] {
+      for (int n = 0; n < 10000; n++) {
+        weir__buf_charge(buf, mine);
+        weir__buf_discharge(buf);
+      }
+    });
+  for (std::thread &each : threads)
+    each.join();
+  weir__buf_unref(buf);
+  for (weir__account *each : accounts) {
+    EXPECT_EQ(each->bytes, 0u);
+    weir__account_unref(each);
+  }
+}
+
 // The sanitizers see a count that is wrong.
 TEST(buf, lives_until_the_last_of_many_threads_lets_go)
 {

@@ -269,6 +269,8 @@ void read_arguments(struct settings *s, int argc, char **argv)
        SIZE_MAX},
       {"queue-messages", "N", "unsent messages of a connection; 0 is off",
        &route->max_queued_messages, SIZE_MAX},
+      {"memory-cap", "BYTES", "unsent bytes of all connections together; default and 0: off",
+       &s->server.max_queue_memory, SIZE_MAX},
       {"ping-ms", "MS", "silence before a ping; 0 is off", &route->ping_interval_ms, SIZE_MAX},
       {"idle-ms", "MS", "silence before a close; 0 is off", &route->idle_timeout_ms, SIZE_MAX},
       {"busy-poll-us", "US", "how long a loop spins; default 0", &s->server.busy_poll_us, 1000000},

@@ -85,6 +85,11 @@ struct weir_options {
                                          none */
   size_t trust_forwarded; /* 1: they write Forwarded; default 0: X-Forwarded-For. The other field is
                              not looked at, for proxies pass on what a client wrote there */
+
+  size_t max_queue_memory; /* bytes that the queues of all connections may hold together, a shared
+                              frame counted once; default off. Past it the longest queue drops what
+                              its policies let it drop, or else its connection is closed with 1008,
+                              then the next one. What is unsent counts, not what is received */
 };
 
 /* Options of a route: of each of its connections. */

@@ -231,6 +231,10 @@ struct weir_counters {
 
   uint64_t turned_away; /* connections over max_connections, max_connections_per_address or
                            max_handshakes, and those that broke the PROXY protocol */
+
+  uint64_t queue_bytes; /* held by all queues now, shared frames once where max_queue_memory is on,
+                           else not at all */
+  uint64_t shed;        /* times that a queue gave way to max_queue_memory */
 };
 
 /* Fills *out. Returns 0 or -EINVAL (out is NULL). */

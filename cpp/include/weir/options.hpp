@@ -70,6 +70,7 @@ struct server_options {
   std::size_t max_handshakes = 0;
   std::size_t max_topics = 0;
   std::vector<std::string> trusted_proxies = {};
+  std::size_t max_queue_memory = 0;
 
   /* Gets the lines of the log, with those of exceptions that left a handler:
    * (log_level, std::string_view line). Called on any loop's thread, also at once on several. */

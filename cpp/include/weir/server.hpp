@@ -315,6 +315,7 @@ private:
     native.max_connections_per_address = options.max_connections_per_address;
     native.max_handshakes = options.max_handshakes;
     native.max_topics = options.max_topics;
+    native.max_queue_memory = options.max_queue_memory;
     native.log = log_->entry;
     native.log_arg = &log_->callable;
     return native;
