@@ -221,12 +221,14 @@ TEST(CppOptions, OfAServerAreThoseOfC)
                     .max_connections_per_address = 2,
                     .max_handshakes = 3,
                     .max_topics = weir::off,
+                    .max_queue_memory = 7,
                     .trusted_proxies = {"10.0.0.0/8", "unix"}});
   const weir_server *made = app.native();
   EXPECT_EQ(made->options.max_connections, 1u);
   EXPECT_EQ(made->options.max_connections_per_address, 2u);
   EXPECT_EQ(made->options.max_handshakes, 3u);
   EXPECT_EQ(made->options.max_topics, WEIR_OFF);
+  EXPECT_EQ(made->options.max_queue_memory, 7u);
   EXPECT_EQ(made->trusted_count, 2u);
   EXPECT_EQ(weir::server().native()->trusted_count, 0u);
   EXPECT_THROW(weir::server({.trusted_proxies = {"10.0.0.0/8", "nobody"}}), std::system_error);

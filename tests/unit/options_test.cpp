@@ -42,6 +42,7 @@ TEST(Options, LimitsHaveTheirDefaults)
   EXPECT_EQ(out.max_connections_per_address, WEIR_OFF);
   EXPECT_EQ(out.max_handshakes, 16384u);
   EXPECT_EQ(out.max_topics, 1u << 20);
+  EXPECT_EQ(out.max_queue_memory, WEIR_OFF);
   EXPECT_EQ(out.trusted_proxies, nullptr);
   struct weir_route_options route, none = {};
   ASSERT_EQ(weir__route_options_resolve(&route, &none), 0);
