@@ -221,8 +221,8 @@ TEST(CppOptions, OfAServerAreThoseOfC)
                     .max_connections_per_address = 2,
                     .max_handshakes = 3,
                     .max_topics = weir::off,
-                    .max_queue_memory = 7,
-                    .trusted_proxies = {"10.0.0.0/8", "unix"}});
+                    .trusted_proxies = {"10.0.0.0/8", "unix"},
+                    .max_queue_memory = 7});
   const weir_server *made = app.native();
   EXPECT_EQ(made->options.max_connections, 1u);
   EXPECT_EQ(made->options.max_connections_per_address, 2u);
