@@ -270,3 +270,10 @@ void weir__listener_stop(struct weir__listener *listener)
   weir__loop_forget(listener->loop, &listener->source);
   weir__loop_close(listener->loop, &listener->source);
 }
+
+void weir__listener_finish(struct weir__listener *listener)
+{
+  if (listener->source.fd >= 0 && !listener->resting)
+    accept_some(listener, WEIR__ACCEPT_LAST);
+  weir__listener_stop(listener);
+}

@@ -16,6 +16,7 @@ extern "C" {
 enum {
   WEIR__ACCEPT_BUDGET = 64,       /* connections at a time */
   WEIR__ACCEPT_SHARED = 4,        /* the same where others wait for connections too */
+  WEIR__ACCEPT_LAST = 4096,       /* by one that is finished */
   WEIR__ACCEPT_PAUSE_MS = 100,    /* after EMFILE, ENFILE, ENOBUFS, ENOMEM */
   WEIR__NOTSENT_LOWAT = 128 << 10 /* bytes, TCP_NOTSENT_LOWAT */
 };
@@ -52,6 +53,10 @@ int weir__listener_adopt(const struct weir__sys *sys, int fd, struct weir__addre
 /* Starts accepting on a loop from a descriptor that was opened or adopted; accepted is set by the
  * caller. Returns 0 or -errno: then fd is still the caller's. */
 int weir__listener_start(struct weir__listener *listener, struct weir_loop *loop, int fd);
+
+/* Accepts who waits in line, unless accepting pauses, and stops it. Not inside its own accepted
+ * callback. */
+void weir__listener_finish(struct weir__listener *listener);
 
 /* Closes it: nothing is accepted any more, and its memory may go, inside its own accepted callback
  * after the turn, elsewhere at once. Nothing happens when it was stopped before. */

@@ -4,6 +4,7 @@
 #include "ws/admit.h"
 
 #include "ws/client.h"
+#include "ws/drain.h"
 #include "ws/extra.h"
 #include "ws/request.h"
 
@@ -30,9 +31,15 @@ static bool take(size_t *count, size_t most)
 
 static void give(size_t *count)
 {
-  size_t before = __atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);
+  size_t before = __atomic_fetch_sub(count, 1, __ATOMIC_SEQ_CST); /* see weir__drain_left */
   WEIR__ASSERT(before > 0);
   (void)before;
+}
+
+static void give_place(struct weir_server *server)
+{
+  give(&server->connections);
+  weir__drain_left(server);
 }
 
 static bool find_place(struct weir_server *server)
@@ -47,8 +54,8 @@ static bool find_place(struct weir_server *server)
 
 static void leave_place(struct weir_server *server)
 {
-  give(&server->connections);
   give(&server->handshakes);
+  give_place(server);
 }
 
 /* Whether addresses are limited, and this one is a client's, not a proxy's of many. */
@@ -166,7 +173,7 @@ void weir__admit_leave(struct weir_conn *c)
   if (c->turned_away != WEIR__TURNED_NOT)
     c->shard->turned_away--;
   else
-    give(&c->shard->server->connections);
+    give_place(c->shard->server);
 }
 
 void weir__admit_lost(struct weir_server *server, bool greeting, struct weir__guest *guest)
@@ -175,7 +182,7 @@ void weir__admit_lost(struct weir_server *server, bool greeting, struct weir__gu
     weir__guests_give(&server->guests, guest);
   if (greeting)
     give(&server->handshakes);
-  give(&server->connections);
+  give_place(server);
 }
 
 int weir__admit_status(const struct weir_conn *c, const char **reason)

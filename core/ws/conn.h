@@ -340,6 +340,11 @@ void weir__http_flushed(struct weir_conn *c);
 size_t weir__http_timeout_ms(const struct weir_conn *c);
 void weir__http_timeout(struct weir_conn *c);
 
+/* The server drains: closes the connection between two requests, else looks at its deadline anew;
+ * and whether it still waits for the first byte of its first request, which has its time. */
+void weir__http_drain(struct weir_conn *c);
+bool weir__http_is_fresh(const struct weir_conn *c);
+
 /* Forgets a request in hand, and frees the HTTP state. */
 void weir__http_drop(struct weir_conn *c);
 

@@ -38,12 +38,33 @@ static uint32_t smaller(uint32_t a, uint32_t b)
   return a < b ? a : b;
 }
 
-/* Spreads the pings of connections that came at once. */
+/* A connection's own part of a span, 0 to all of it: multiples of the golden ratio spread
+ * neighbouring slots more evenly than dice would. */
+static uint32_t part(const struct weir_conn *c, uint32_t span)
+{
+  uint32_t spread = c->stream.source.slot * 2654435761u;
+  return (uint32_t)(spread * ((uint64_t)span + 1) >> 32);
+}
+
+/* Spreads what is due of connections that came at once. */
+static uint32_t jittered(const struct weir_conn *c, size_t ms)
+{
+  uint32_t span = ticks(ms);
+  return span == NEVER ? NEVER : span + part(c, span / 16);
+}
+
 static uint32_t ping_span(const struct weir_conn *c)
 {
-  uint32_t span = ticks(weir__conn_route(c)->options.ping_interval_ms);
-  uint32_t spread = c->stream.source.slot * 2654435761u >> 16;
-  return span == NEVER ? NEVER : span + spread % (span / 16 + 1);
+  return jittered(c, weir__conn_route(c)->options.ping_interval_ms);
+}
+
+/* Until it is told that the server drains. */
+static uint32_t left_of_stay(const struct weir_conn *c, uint32_t now)
+{
+  const struct weir__shard *shard = c->shard;
+  if (!shard->draining)
+    return NEVER;
+  return left(now, shard->drain_tick, part(c, shard->drain_ticks));
 }
 
 /* Of the time for the message that is coming. */
@@ -63,7 +84,7 @@ static uint32_t left_when_open(const struct weir_conn *c, uint32_t now)
     quiet = sum(quiet, ticks(options->pong_timeout_ms));
   uint32_t silent = smaller(left(now, c->received_tick, quiet),
                             left(now, c->since_tick, ticks(options->idle_timeout_ms)));
-  return smaller(silent, left_of_message(c, now));
+  return smaller(smaller(silent, left_of_message(c, now)), left_of_stay(c, now));
 }
 
 /* A response may leave as slowly as others do, though the connection ends with it. */
@@ -74,10 +95,20 @@ static size_t close_timeout(const struct weir_conn *c)
   return c->outbox != NULL ? WEIR__HTTP_STALL_MS : WEIR__LINGER_MS;
 }
 
+/* Who has asked for nothing yet is not waited for longer than for those who are told to go. */
+static uint32_t left_of_http(const struct weir_conn *c, uint32_t now)
+{
+  const struct weir__shard *shard = c->shard;
+  uint32_t wait = left(now, c->since_tick, ticks(weir__http_timeout_ms(c)));
+  if (!shard->draining || !weir__http_is_fresh(c))
+    return wait;
+  return smaller(wait, left(now, shard->drain_tick, shard->drain_ticks));
+}
+
 static uint32_t time_left(const struct weir_conn *c, uint32_t now)
 {
   if (c->state == WEIR__CONN_HTTP)
-    return left(now, c->since_tick, ticks(weir__http_timeout_ms(c)));
+    return left_of_http(c, now);
   if (c->state == WEIR__CONN_OPEN)
     return left_when_open(c, now);
   return left(now, c->since_tick, ticks(close_timeout(c)));
@@ -106,9 +137,26 @@ void weir__conn_excuse(struct weir_conn *c)
   weir__conn_arm(c);
 }
 
+/* Why a connection with which nothing is wrong has to go; NULL: it has not. */
+static const char *why_go(const struct weir_conn *c, uint32_t now)
+{
+  return left_of_stay(c, now) == 0 ? "the server goes away" : NULL;
+}
+
+static void send_away(struct weir_conn *c, const char *why)
+{
+  if (weir_conn_close(c, WEIR__CLOSE_GOING_AWAY, why) != 0)
+    weir__conn_arm(c);
+}
+
 static void open_is_due(struct weir_conn *c, uint32_t now)
 {
   const struct weir_route_options *options = &weir__conn_route(c)->options;
+  const char *why = why_go(c, now);
+  if (why != NULL) {
+    send_away(c, why);
+    return;
+  }
   if (c->paused) {
     weir__conn_excuse(c);
     return;

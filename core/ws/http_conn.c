@@ -262,6 +262,7 @@ bool weir__http_resume(struct weir_conn *c, size_t *frames)
 
 void weir__http_next(struct weir_conn *c, bool last)
 {
+  last |= c->shard->draining;
   if (c->http != NULL)
     c->http->phase = WEIR__HTTP_HEAD;
   if (last) {
@@ -284,6 +285,31 @@ void weir__http_flushed(struct weir_conn *c)
     weir__http_note_sent(c);
   else
     weir__conn_arm(c);
+}
+
+/* ---- draining */
+
+/* Whether nothing of a request is there. */
+static bool is_idle(const struct weir_conn *c)
+{
+  const struct weir__http_conn *http = c->http;
+  return http == NULL || (http->request == NULL && http->phase == WEIR__HTTP_HEAD &&
+                          http->guard.bytes == 0 && unread(c) == 0);
+}
+
+bool weir__http_is_fresh(const struct weir_conn *c)
+{
+  return !c->served && is_idle(c);
+}
+
+void weir__http_drain(struct weir_conn *c)
+{
+  if (!c->served || !is_idle(c)) {
+    weir__conn_arm(c);
+    return;
+  }
+  weir__http_drop(c);
+  weir__conn_linger(c);
 }
 
 /* ---- deadlines */

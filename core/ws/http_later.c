@@ -110,7 +110,8 @@ static void queue_head(struct weir__kept *kept)
     return;
   bool unknown = kept->announced == WEIR__UNANNOUNCED;
   bool early = c->http != NULL && c->http->phase == WEIR__HTTP_BODY;
-  kept->last = early || !head->keep_alive || (unknown && head->minor == 0 && !kept->bodiless);
+  kept->last = early || !head->keep_alive || (unknown && head->minor == 0 && !kept->bodiless) ||
+               c->shard->draining;
   const struct weir__response response = {.fields = weir__builder_slice(&kept->request.fields),
                                           .type = weir__builder_slice(&kept->request.type),
                                           .length = kept->announced,

@@ -128,7 +128,7 @@ int weir__http_respond(struct weir_conn *c, int status, const struct weir__respo
 void weir__http_answer(struct weir_conn *c, struct weir_request *request, int status, bool last)
 {
   const struct weir__http_head *head = request->head;
-  last |= !head->keep_alive;
+  last |= !head->keep_alive || c->shard->draining;
   const struct weir__response response = {.fields = weir__builder_slice(&request->fields),
                                           .type = weir__builder_slice(&request->type),
                                           .body = weir__builder_slice(&request->body),

@@ -173,6 +173,10 @@ static int judge(struct weir_request *request, const char **reason)
   int verdict = weir__handshake_check(head, reason);
   if (verdict != 0)
     return verdict;
+  if (request->conn->shard->draining) {
+    *reason = "the server drains";
+    return -503;
+  }
   const struct weir_route_options *options = &request->route->options;
   verdict = weir__handshake_origin(head, options->origins, options->origin_required, reason);
   request->protocol = weir__handshake_protocol(head, options->protocols);

@@ -114,6 +114,12 @@ struct weir__shard {
   uint32_t turned_away;          /* connections that are told so now */
   struct weir__cap cap;
   pthread_t thread;
+
+  /* drain.c */
+  struct weir__interrupt drain;
+  struct weir_timer *deadline;
+  uint32_t drain_tick, drain_ticks; /* of the wheel: when it began, and in how many all are told */
+  bool draining;
 };
 
 struct weir_server {
@@ -147,7 +153,9 @@ struct weir_server {
   struct weir__account *account; /* of shared frames in queues, where max_queue_memory is on; else
                                     NULL */
   bool attached, running;
-  pthread_mutex_t gate; /* held while threads are being started */
+  pthread_mutex_t gate;    /* held while threads are being started */
+  uint64_t drain_until_ms; /* atomic, of the clock; 0: it does not drain */
+  uint32_t drained;        /* atomic: shards that listen no more for that reason */
 };
 
 /* weir_server_new on a seam of one's own. */
@@ -214,6 +222,9 @@ static inline struct weir__slab *weir__shard_slab(struct weir__shard *shard, boo
 {
   return secure ? &shard->tls_conns : &shard->conns;
 }
+
+/* drain.c: why new work should go to another server, from any thread; NULL: it need not. */
+const char *weir__server_not_ready(const struct weir_server *server);
 
 /* Hands a line to the log hook. */
 void weir__server_log(const struct weir_server *server, enum weir_log_level level,

@@ -3,6 +3,7 @@
 #include "ws/extra.h"
 
 #include "wire/close.h"
+#include "ws/drain.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -142,6 +143,7 @@ int weir_server_run(struct weir_server *server)
   publish_shards(server, count);
   if (error != 0 || is_stopping(server))
     weir_server_stop(server);
+  weir__drain_tell(server);
   pthread_mutex_unlock(&server->gate);
   serve(&server->shards[0]);
   for (uint32_t i = 1; i < started; i++)
@@ -171,6 +173,7 @@ int weir_server_attach(struct weir_server *server, struct weir_loop *loop)
   publish_shards(server, 1);
   if (is_stopping(server))
     weir_server_stop(server);
+  weir__drain_tell(server);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "wire/close.h"
 #include "ws/cap.h"
+#include "ws/drain.h"
 
 #include <errno.h>
 #include <string.h>
@@ -73,7 +74,9 @@ int weir__shard_start(struct weir__shard *shard, int *fds)
     loop->busy_poll_ns = shard->server->options.busy_poll_us * 1000;
   shard->stop.fn = on_stop;
   weir__loop_add_interrupt(loop, &shard->stop);
-  error = shard->reply.block == NULL ? -ENOMEM : start_listeners(shard, fds);
+  error = weir__drain_init(shard);
+  if (error == 0)
+    error = shard->reply.block == NULL ? -ENOMEM : start_listeners(shard, fds);
   if (error != 0) {
     weir__shard_stop(shard, WEIR__CLOSE_ABNORMAL);
     weir__shard_fini(shard);
@@ -108,6 +111,7 @@ void weir__shard_fini(struct weir__shard *shard)
 {
   weir__loop_settle(shard->loop);
   weir__loop_remove_interrupt(shard->loop, &shard->stop);
+  weir__drain_fini(shard);
   weir__topics_fini(&shard->topics);
   weir__run_drop(&shard->fanned, &shard->loop->pool);
   weir__run_drop(&shard->repeat.run, &shard->loop->pool);

@@ -175,6 +175,17 @@ WEIR_LOOP_THREAD int weir_server_attach(struct weir_server *server, struct weir_
  * further calls do nothing. */
 WEIR_ANY_THREAD void weir_server_stop(struct weir_server *server);
 
+/* Ends the server gracefully within deadline_ms milliseconds, at most a day. From now on it listens
+ * no more, but serves whoever has connected; requests in hand are answered with "Connection: close"
+ * (RFC 9112 section 9.6), connections between requests are closed, and upgrades are refused with
+ * 503. Each open connection is sent Close 1001 at a moment of its own, these being spread evenly
+ * over the first half of the time, so that clients do not come back all at once somewhere else; the
+ * closing handshake follows as after weir_conn_close. As soon as nobody is left, and at the
+ * deadline at the latest, the server stops as by weir_server_stop, which may be called before that.
+ * Where it was called already, the earlier deadline counts. With weir_server_attach the end shows
+ * in weir_server_loop, which then gives NULL. Async-signal-safe. Returns 0 or -EINVAL. */
+WEIR_ANY_THREAD int weir_server_drain(struct weir_server *server, size_t deadline_ms);
+
 /* Sends a frame to every open connection of the routes that take part, on all loops, but to the one
  * with the id except (0: to all). What the calling loop's own connections get is queued before it
  * returns; other loops get it in the order of calls. Slow receivers get their route's policy. The
