@@ -1,11 +1,12 @@
 /* Deadlines: the opening handshake, pings and their answers, messages that have begun, idleness,
- * the closing handshake (RFC 6455 sections 5.5.2, 7.1.1). A connection stands on the loop's coarse
- * wheel once; activity only writes a tick, and when the wheel brings the connection up, what is due
- * is worked out from the ticks. */
+ * lifetimes, the closing handshake (RFC 6455 sections 5.5.2, 7.1.1). A connection stands on the
+ * loop's coarse wheel once; activity only writes a tick, and when the wheel brings the connection
+ * up, what is due is worked out from the ticks. */
 #include "ws/client.h"
 #include "ws/http_conn.h"
 
 #include "wire/close.h"
+#include "ws/extra.h"
 
 #include <errno.h>
 
@@ -76,7 +77,21 @@ static uint32_t left_of_message(const struct weir_conn *c, uint32_t now)
   return left(now, in->begun_tick, ticks(weir__conn_route(c)->options.message_timeout_ms));
 }
 
-static uint32_t left_when_open(const struct weir_conn *c, uint32_t now)
+/* Of the time that its route allows it to be open. */
+static uint32_t left_of_life(struct weir_conn *c, uint32_t now)
+{
+  size_t most = weir__conn_route(c)->options.max_lifetime_ms;
+  return most == WEIR_OFF ? NEVER : left(now, weir__conn_extra(c)->opened_tick, jittered(c, most));
+}
+
+void weir__life_begin(struct weir_conn *c)
+{
+  struct weir__extra *extra = weir__conn_extra(c);
+  if (extra != NULL)
+    extra->opened_tick = weir__conn_tick(c);
+}
+
+static uint32_t left_when_open(struct weir_conn *c, uint32_t now)
 {
   const struct weir_route_options *options = &weir__conn_route(c)->options;
   uint32_t quiet = ping_span(c);
@@ -84,7 +99,8 @@ static uint32_t left_when_open(const struct weir_conn *c, uint32_t now)
     quiet = sum(quiet, ticks(options->pong_timeout_ms));
   uint32_t silent = smaller(left(now, c->received_tick, quiet),
                             left(now, c->since_tick, ticks(options->idle_timeout_ms)));
-  return smaller(smaller(silent, left_of_message(c, now)), left_of_stay(c, now));
+  uint32_t stay = smaller(left_of_stay(c, now), left_of_life(c, now));
+  return smaller(smaller(silent, left_of_message(c, now)), stay);
 }
 
 /* A response may leave as slowly as others do, though the connection ends with it. */
@@ -105,7 +121,7 @@ static uint32_t left_of_http(const struct weir_conn *c, uint32_t now)
   return smaller(wait, left(now, shard->drain_tick, shard->drain_ticks));
 }
 
-static uint32_t time_left(const struct weir_conn *c, uint32_t now)
+static uint32_t time_left(struct weir_conn *c, uint32_t now)
 {
   if (c->state == WEIR__CONN_HTTP)
     return left_of_http(c, now);
@@ -138,9 +154,11 @@ void weir__conn_excuse(struct weir_conn *c)
 }
 
 /* Why a connection with which nothing is wrong has to go; NULL: it has not. */
-static const char *why_go(const struct weir_conn *c, uint32_t now)
+static const char *why_go(struct weir_conn *c, uint32_t now)
 {
-  return left_of_stay(c, now) == 0 ? "the server goes away" : NULL;
+  if (left_of_stay(c, now) == 0)
+    return "the server goes away";
+  return left_of_life(c, now) == 0 ? "open for long enough" : NULL;
 }
 
 static void send_away(struct weir_conn *c, const char *why)

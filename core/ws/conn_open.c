@@ -154,6 +154,7 @@ void weir__conn_open(struct weir_conn *c)
   weir__parser_init(&c->parser, WEIR__RSV2 | WEIR__RSV3 | (c->deflate ? 0 : WEIR__RSV1));
   weir__admit_greeted(c);
   weir__count(&c->shard->counters.opened, 1);
+  weir__life_begin(c);
   weir__conn_arm(c);
   weir__meter_begin(c);
   if (route->handlers.on_open != NULL)

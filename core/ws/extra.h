@@ -17,6 +17,7 @@ struct weir__extra {
   uint64_t meter_messages;   /* thousandths of messages that may still come */
   uint64_t meter_bytes;      /* and of bytes */
   uint32_t meter_tick;       /* of the wheel: when the allowances were last topped up */
+  uint32_t opened_tick;      /* and when it opened */
   struct weir__ip client;    /* whom trusted proxies name; unknown: the socket's peer */
 };
 
@@ -31,6 +32,9 @@ static inline struct weir__extra *weir__conn_extra(struct weir_conn *c)
 
 /* What server->extra_bytes is to be, from its options and routes. */
 size_t weir__server_extra_bytes(const struct weir_server *server);
+
+/* conn_life.c: the connection opens, where its route may limit how long for. */
+void weir__life_begin(struct weir_conn *c);
 
 /* meter.c: the connection opens: its allowances are full, where its route has rates. And it reads a
  * turn's worth, where it is metered. */

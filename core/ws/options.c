@@ -86,6 +86,7 @@ int weir__route_options_resolve(struct weir_route_options *out, const struct wei
   fill(&out->max_messages_per_s, WEIR_OFF);
   fill(&out->max_bytes_per_s, WEIR_OFF);
   fill(&out->max_subscriptions, 16384);
+  fill(&out->max_lifetime_ms, WEIR_OFF);
   bool valid = out->queue_policy <= WEIR_QUEUE_KEEP_LATEST && out->no_broadcast <= 1 &&
                out->origin_required <= 1 && out->close_timeout_ms != WEIR_OFF &&
                compression_valid(out);

@@ -178,7 +178,8 @@ TEST(CppOptions, AreThoseOfC)
                                .max_messages_per_s = 14,
                                .max_bytes_per_s = 15,
                                .max_subscriptions = 16,
-                               .listener = "inner"};
+                               .listener = "inner",
+                               .max_lifetime_ms = 17};
   auto protocols = weir::detail::c_strings(given.protocols);
   auto origins = weir::detail::c_strings(given.origins);
   EXPECT_TRUE(protocols.empty());
@@ -211,6 +212,7 @@ TEST(CppOptions, AreThoseOfC)
   EXPECT_EQ(made.max_bytes_per_s, 15u);
   EXPECT_EQ(made.max_subscriptions, 16u);
   EXPECT_STREQ(made.listener, "inner");
+  EXPECT_EQ(made.max_lifetime_ms, 17u);
   given.listener.clear();
   EXPECT_EQ(weir::detail::to_native(given, nullptr, nullptr).listener, nullptr);
 }

@@ -50,6 +50,7 @@ TEST(Options, LimitsHaveTheirDefaults)
   EXPECT_EQ(route.max_messages_per_s, WEIR_OFF);
   EXPECT_EQ(route.max_bytes_per_s, WEIR_OFF);
   EXPECT_EQ(route.max_subscriptions, 16384u);
+  EXPECT_EQ(route.max_lifetime_ms, WEIR_OFF);
 }
 
 /* Every limit takes the smallest value, the greatest and off as they are. */

@@ -145,6 +145,9 @@ struct weir_route_options {
 
   const char *listener; /* the name of the listeners that serve this route (weir_listen_options);
                            default: those without a name */
+
+  size_t max_lifetime_ms; /* from on_open on, plus a jitter of at most 1/16, then close 1001, so
+                             that connections find their way to other servers; default off */
 };
 
 #endif

@@ -108,6 +108,8 @@ struct route_options {
   std::size_t max_subscriptions = 0;
 
   std::string listener = {}; /* empty: those without a name */
+
+  std::size_t max_lifetime_ms = 0;
 };
 
 } // namespace weir

@@ -362,6 +362,7 @@ inline weir_route_options to_native(const route_options &options, const char *co
   native.max_bytes_per_s = options.max_bytes_per_s;
   native.max_subscriptions = options.max_subscriptions;
   native.listener = options.listener.empty() ? nullptr : options.listener.c_str();
+  native.max_lifetime_ms = options.max_lifetime_ms;
   return native;
 }
 
