@@ -60,6 +60,7 @@ struct fanned {
   struct weir__part part;
   size_t header_len;
   const struct weir_conn *except;
+  const struct weir__choice *choice; /* NULL: all */
 };
 
 static void hand(struct weir_conn *c, const struct fanned *f)
@@ -76,6 +77,11 @@ static void hand(struct weir_conn *c, const struct fanned *f)
     weir__conn_queue_twin(c, twin, terms);
 }
 
+static bool is_chosen(struct weir_conn *c, const struct weir__choice *choice)
+{
+  return choice == NULL || choice->filter(c, choice->arg);
+}
+
 static void to_all(struct weir__shard *shard, const struct fanned *f)
 {
   const struct weir_loop *loop = shard->loop;
@@ -85,7 +91,7 @@ static void to_all(struct weir__shard *shard, const struct fanned *f)
       continue;
     struct weir_conn *c = (struct weir_conn *)source;
     if (c->shard == shard && c->state == WEIR__CONN_OPEN && c != f->except &&
-        !weir__conn_route(c)->options.no_broadcast)
+        !weir__conn_route(c)->options.no_broadcast && is_chosen(c, f->choice))
       hand(c, f);
   }
 }
@@ -138,6 +144,22 @@ static int fan_out(struct weir__shard *shard, const struct order *order)
   else
     to_all(shard, &f);
   weir__share_unref(&shard->loop->pool, f.part.share);
+  return 0;
+}
+
+/* The chosen are nobody else's receivers: what is gathered for them goes to no later message, whose
+ * choice may have the same address. */
+int weir__shard_broadcast(struct weir__shard *shard, struct weir_frame *frame,
+                          const struct weir__choice *choice)
+{
+  struct fanned f = {
+      .frame = frame, .key = choice, .header_len = weir__frame_header(frame), .choice = choice};
+  int error = take(shard, choice, frame, &f.part);
+  if (error != 0)
+    return error;
+  to_all(shard, &f);
+  weir__share_unref(&shard->loop->pool, f.part.share);
+  weir__run_drop(&shard->fanned, &shard->loop->pool);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,10 +76,30 @@ int connect_to(uint16_t port)
   return fd;
 }
 
+int connect_to(const std::string &path)
+{
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr *>(&address), sizeof address) != 0)
+    throw std::runtime_error("connect");
+  return fd;
+}
+
 } // namespace
 
-crowd::crowd(uint16_t port, size_t size, const std::function<void(std::vector<member> &)> &act)
-    : child_(fork())
+crowd::crowd(uint16_t port, size_t size, const deeds &act)
+    : crowd([port] { return connect_to(port); }, size, act)
+{
+}
+
+crowd::crowd(const std::string &path, size_t size, const deeds &act)
+    : crowd([&path] { return connect_to(path); }, size, act)
+{
+}
+
+crowd::crowd(const std::function<int()> &connect, size_t size, const deeds &act) : child_(fork())
 {
   if (child_ != 0)
     return;
@@ -88,7 +109,7 @@ crowd::crowd(uint16_t port, size_t size, const std::function<void(std::vector<me
     std::vector<member> members;
     members.reserve(size);
     for (size_t i = 0; i < size; i++) {
-      member &made = members.emplace_back(connect_to(port));
+      member &made = members.emplace_back(connect());
       if (::send(made.fd_, request.data(), request.size(), MSG_NOSIGNAL) < 0)
         throw std::runtime_error("send");
       size_t end;

@@ -36,7 +36,9 @@ public:
   };
 
   /* Forks; the child opens a WebSocket connection after the other, calls act and exits. */
-  crowd(uint16_t port, size_t size, const std::function<void(std::vector<member> &)> &act);
+  using deeds = std::function<void(std::vector<member> &)>;
+  crowd(uint16_t port, size_t size, const deeds &act);
+  crowd(const std::string &path, size_t size, const deeds &act); /* to a unix socket */
   ~crowd();
   crowd(const crowd &) = delete;
 
@@ -44,6 +46,8 @@ public:
   bool succeeded();
 
 private:
+  crowd(const std::function<int()> &connect, size_t size, const deeds &act);
+
   pid_t child_;
 };
 

@@ -215,6 +215,25 @@ WEIR_ANY_THREAD int weir_server_send(struct weir_server *server, weir_conn_id id
 WEIR_ANY_THREAD int weir_server_close_id(struct weir_server *server, weir_conn_id id, int code,
                                          const char *reason);
 
+/* Has fn(conn, arg) called once on the loop of a connection, or fn(NULL, arg) when that is closed
+ * by then: for what a loop's thread alone may do, as to look at user memory. Never inside this
+ * call; calls of one thread for connections of one loop keep their order, among sends and posts
+ * too. Returns 0, -ESTALE (the id can name no connection) or -ENOMEM: then fn is never called. */
+WEIR_ANY_THREAD int weir_server_with(struct weir_server *server, weir_conn_id id,
+                                     void (*fn)(struct weir_conn *conn, void *arg), void *arg);
+
+/* weir_server_broadcast to those connections for which filter(conn, arg) returns true: called on
+ * each loop for its own connections, on several at once, and on the calling loop before this
+ * returns. A filter only looks: it must not send, close or publish. done(arg), which may be NULL,
+ * is called once after the last of these calls, on whichever loop that was. Returns 0, -EINVAL
+ * (frame or filter is NULL) or -ENOMEM: then neither is ever called. */
+WEIR_ANY_THREAD int weir_server_broadcast_if(struct weir_server *server, struct weir_frame *frame,
+                                             bool (*filter)(struct weir_conn *conn, void *arg),
+                                             void (*done)(void *arg), void *arg);
+
+/* How many WebSocket connections are open, over all loops, as of now. */
+WEIR_ANY_THREAD size_t weir_server_connections(const struct weir_server *server);
+
 /* Counts since the server was made, summed over its loops; each a moment's reading. */
 struct weir_counters {
   uint64_t accepted;          /* connections */

@@ -3,6 +3,8 @@
 #ifndef WEIR_SERVER_HPP
 #define WEIR_SERVER_HPP
 
+#include <chrono>
+
 #include <weir/http.hpp>
 #include <weir/listen.hpp>
 #include <weir/route.hpp>
@@ -207,6 +209,15 @@ public:
     weir_server_stop(native_.get());
   }
 
+  /* Ends gracefully within a time of at most a day: connections are told to go one by one, and
+   * run() returns when nobody is left; see weir_server_drain. Async-signal-safe. Returns as that
+   * does. */
+  std::error_code drain(std::chrono::milliseconds deadline) noexcept
+  {
+    return to_error_code(
+        weir_server_drain(native_.get(), static_cast<std::size_t>(deadline.count())));
+  }
+
   /* Sends to every open connection of the routes that take part, on all loops, but to the one that
    * .except names. A message is only taken inside its handler. Returns as weir_server_broadcast
    * does. */
@@ -266,6 +277,46 @@ public:
         weir_server_close_id(native_.get(), which.value(), code, terminated.string()));
   }
 
+  /* Sends to those connections for which the filter, a callable (conn<>) that returns bool, says
+   * so. It is called on several loops at once, only looks, and is destroyed after its last call;
+   * one that throws says no. Returns as weir_server_broadcast_if does, and ENOMEM when the filter
+   * could not be kept. */
+  template <std::predicate<conn<>> F>
+  std::error_code broadcast_if(const frame &shared, F &&filter) noexcept
+  {
+    using closure = std::decay_t<F>;
+    auto *kept = new (std::nothrow) closure(std::forward<F>(filter));
+    if (kept == nullptr)
+      return to_error_code(-ENOMEM);
+    int returned = weir_server_broadcast_if(native_.get(), shared.native(), chooses<closure>,
+                                            destroy<closure>, kept);
+    if (returned < 0)
+      delete kept;
+    return to_error_code(returned);
+  }
+
+  /* Has a callable (std::optional<conn<User>>) called once on the loop of a connection of a
+   * route<User>, with none when that is closed by then; never inside this call. An exception that
+   * leaves it is dropped. Returns as weir_server_with does: on an error it is never called. */
+  template <class User = void, std::invocable<std::optional<conn<User>>> F>
+  std::error_code with(conn_id which, F &&callable)
+  {
+    using closure = std::decay_t<F>;
+    auto *kept = new (std::nothrow) closure(std::forward<F>(callable));
+    if (kept == nullptr)
+      return to_error_code(-ENOMEM);
+    int returned = weir_server_with(native_.get(), which.value(), visit_once<User, closure>, kept);
+    if (returned < 0)
+      delete kept;
+    return to_error_code(returned);
+  }
+
+  /* How many WebSocket connections are open, as of now. */
+  std::size_t connections() const noexcept
+  {
+    return weir_server_connections(native_.get());
+  }
+
   /* The connection of an id, on a route<User>; none when it is closed or lives on another loop.
    * On the loop's thread. */
   template <class User = void> std::optional<conn<User>> find(loop_ref on, conn_id id) noexcept
@@ -297,6 +348,32 @@ private:
       weir_server_free(native);
     }
   };
+
+  template <class Closure> static bool chooses(weir_conn *native, void *arg) noexcept
+  {
+    try {
+      return (*static_cast<Closure *>(arg))(conn<>(native));
+    } catch (...) {
+      return false;
+    }
+  }
+
+  template <class Closure> static void destroy(void *arg) noexcept
+  {
+    delete static_cast<Closure *>(arg);
+  }
+
+  template <class User, class Closure> static void visit_once(weir_conn *native, void *arg) noexcept
+  {
+    std::unique_ptr<Closure> kept(static_cast<Closure *>(arg));
+    std::optional<conn<User>> found;
+    if (native != nullptr)
+      found.emplace(native);
+    try {
+      (*kept)(found);
+    } catch (...) {
+    }
+  }
 
   weir_options to_native(const server_options &options) const noexcept
   {
