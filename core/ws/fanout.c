@@ -56,7 +56,8 @@ static const struct weir_conn *left_out(const struct weir__shard *shard, weir_co
 /* The message of an order in the loop's own count. */
 struct fanned {
   struct weir_frame *frame;
-  struct weir__topic *topic; /* whose subscribers get it; NULL: all */
+  const void *key;           /* who gets it */
+  struct weir__topic *topic; /* whose subscribers those are; NULL: no topic's */
   struct weir__part part;
   size_t header_len;
   const struct weir_conn *except;
@@ -65,7 +66,7 @@ struct fanned {
 
 static void hand(struct weir_conn *c, const struct fanned *f)
 {
-  const struct weir__twin *twin = c->deflate ? weir__twin_of(c, f->topic, f->frame) : NULL;
+  const struct weir__twin *twin = c->deflate ? weir__twin_of(c, f->key, f->frame) : NULL;
   struct weir__terms of_topic, *terms = NULL;
   if (f->topic != NULL) {
     of_topic = weir__topic_terms(c->shard->server, f->topic, c);
@@ -133,6 +134,7 @@ static int fan_out(struct weir__shard *shard, const struct order *order)
       return 0;
   }
   struct fanned f = {.frame = order->frame,
+                     .key = topic,
                      .topic = topic,
                      .header_len = weir__frame_header(order->frame),
                      .except = left_out(shard, order->id)};
