@@ -97,7 +97,8 @@ static bool take_number(const struct argument *a, const char *name, const char *
   if (value == NULL)
     wrong("a value is missing", name);
   *a->value = number(name, value, a->most);
-  zero_is_off(a->value, strcmp(name, "port") != 0 && strcmp(name, "busy-poll-us") != 0);
+  zero_is_off(a->value, strcmp(name, "port") != 0 && strcmp(name, "busy-poll-us") != 0 &&
+                            strcmp(name, "drain-ms") != 0);
   return true;
 }
 
@@ -291,6 +292,9 @@ void read_arguments(struct settings *s, int argc, char **argv)
        SIZE_MAX},
       {"bytes-per-s", "N", "from a connection; default and 0: off", &route->max_bytes_per_s,
        SIZE_MAX},
+      {"lifetime-ms", "MS", "of a connection; default and 0: off", &route->max_lifetime_ms,
+       SIZE_MAX},
+      {"drain-ms", "MS", "in which SIGTERM drains it; default 0: at once", &s->drain_ms, 86400000},
       {"deflate-memory", "BYTES", "of all contexts; default 256 MiB; 0 is off",
        &s->server.max_compression_bytes, SIZE_MAX},
       {NULL, NULL, NULL, NULL, 0},

@@ -1,4 +1,5 @@
-/* weir-serve: listens, says where, serves until SIGINT or SIGTERM, and prints its counts. */
+/* weir-serve: listens, says where, serves until SIGINT or SIGTERM, and prints its counts. With
+ * --drain-ms the first SIGTERM has it end gracefully. */
 #include "serve.h"
 
 #include <inttypes.h>
@@ -7,11 +8,17 @@
 #include <stdlib.h>
 
 static struct weir_server *running;
+static size_t drain_ms;
+static volatile sig_atomic_t draining;
 
 static void on_signal(int number)
 {
-  (void)number;
-  weir_server_stop(running);
+  if (number == SIGINT || drain_ms == 0 || draining) {
+    weir_server_stop(running);
+    return;
+  }
+  draining = 1;
+  weir_server_drain(running, drain_ms);
 }
 
 void check(int error, const char *what)
@@ -61,6 +68,7 @@ int main(int argc, char **argv)
   if (settings.folder != NULL)
     check(weir_server_static(running, "/*", settings.folder, NULL), settings.folder);
   listen_as_told(running, &settings);
+  drain_ms = settings.drain_ms;
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   check(weir_server_run(running), "run");

@@ -24,6 +24,7 @@ struct settings {
   const char *trusted[33]; /* NULL-terminated */
   size_t trusted_count;
   size_t quiet;
+  size_t drain_ms; /* 0: SIGTERM stops it at once */
 };
 
 /* What is done with messages. */
