@@ -27,6 +27,10 @@ protected:
     at.options.ping_interval_ms = WEIR_OFF;
     at.on.close = [this](weir_conn *, int code, std::string_view) { codes.push_back(code); };
   }
+  ~drain() override
+  {
+    at.end_server(); /* what is open closes while codes is there */
+  }
 
   void begin(size_t deadline_ms)
   {

@@ -17,8 +17,8 @@ constexpr uint64_t tick = WEIR__WHEEL_TICK_MS, late = 2 * tick;
 class lifetime : public testing::Test
 {
 protected:
-  stage at;
   std::vector<int> codes;
+  stage at; /* goes first: its end closes what is open */
 
   lifetime()
   {
