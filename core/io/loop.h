@@ -225,6 +225,9 @@ static inline bool weir__loop_has_work(const struct weir_loop *loop)
   return loop->again.first != NULL || loop->later.first != NULL || !weir__list_empty(&loop->due);
 }
 
+/* When a timer that fires once is due; in its callback, was due. */
+uint64_t weir__timer_due_ms(const struct weir_timer *timer);
+
 /* Parts of a turn, between the files of the loop. Waits, reads the clock and returns the number of
  * events or -errno; takes the first source off a queue (NULL when it is dead or there is none);
  * reclaims the graveyard; runs what has come (how many). */

@@ -57,6 +57,11 @@ void weir_timer_start(struct weir_timer *timer, uint64_t after_ms, uint64_t ever
     weir__loop_rearm(loop);
 }
 
+uint64_t weir__timer_due_ms(const struct weir_timer *timer)
+{
+  return timer->node.at_ms;
+}
+
 void weir_timer_stop(struct weir_timer *timer)
 {
   WEIR__ASSERT(weir__loop_is_here(timer->loop));

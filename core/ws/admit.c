@@ -86,10 +86,11 @@ static int take_peer(struct weir_server *server, int fd, struct weir__guest **ou
 }
 
 /* Takes one of the few places of those that are told; without one, fd is closed. */
-static bool turn_away(struct weir__shard *shard, int fd)
+static bool turn_away(struct weir__shard *shard, int fd, enum weir__reject reason)
 {
   const struct weir__sys *sys = shard->loop->mem.sys;
   weir__count(&shard->counters.turned_away, 1);
+  weir__count_rejected(shard, reason);
   if (shard->turned_away == WEIR__TURNED_MOST) {
     sys->close(sys, fd);
     return false;
@@ -102,14 +103,14 @@ bool weir__admit(struct weir__shard *shard, int fd, struct weir__admission *out)
 {
   *out = (struct weir__admission){.turned = WEIR__TURNED_FULL};
   if (!find_place(shard->server))
-    return turn_away(shard, fd);
+    return turn_away(shard, fd, WEIR__REJECT_FULL);
   int error = take_peer(shard->server, fd, &out->guest);
   out->turned = error == 0 ? WEIR__TURNED_NOT : WEIR__TURNED_ADDRESS;
   if (error == 0)
     return true;
   leave_place(shard->server);
   if (error == -ENOBUFS)
-    return turn_away(shard, fd);
+    return turn_away(shard, fd, WEIR__REJECT_ADDRESS);
   weir__shard_turn_away(shard, fd);
   return false;
 }

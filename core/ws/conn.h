@@ -91,7 +91,10 @@ struct weir_conn {
   };
   struct weir__inbox *inbox;
   struct weir__outbox *outbox;
-  struct weir__subscription *subscriptions;
+  union {
+    struct weir__subscription *subscriptions; /* OPEN and later */
+    uint64_t accepted_ns;                     /* HTTP: when, by the loop's clock */
+  };
   struct weir__link deadline;
   uint32_t received_tick; /* of the wheel: when bytes last came */
   uint32_t since_tick;    /* HTTP: when the wait began; OPEN: when a message last came; later: when

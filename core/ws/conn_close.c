@@ -24,7 +24,8 @@ static void tell_error(struct weir_conn *c, int error, const char *what)
     route->handlers.on_error(c, error, what, route->arg);
 }
 
-static void tell_closed(struct weir_conn *c, int code, struct weir_slice reason)
+static void tell_closed(struct weir_conn *c, int code, struct weir_slice reason,
+                        enum weir__initiator by)
 {
   c->close_due = 0;
   if (!c->opened)
@@ -33,6 +34,7 @@ static void tell_closed(struct weir_conn *c, int code, struct weir_slice reason)
   weir__topics_leave(&c->shard->topics, &c->subscriptions);
   const struct weir__route *route = weir__conn_route(c);
   weir__count(&c->shard->counters.closed, 1);
+  weir__count(&c->shard->tally.closes[by][weir__close_index(code)], 1);
   if (route->handlers.on_close != NULL)
     route->handlers.on_close(c, code, reason, route->arg);
 }
@@ -103,7 +105,7 @@ void weir__conn_peer_closed(struct weir_conn *c, const unsigned char *payload, s
   bool answer = c->state == WEIR__CONN_OPEN;
   c->heard_all = 1;
   c->state = WEIR__CONN_LINGER; /* on_close sends in vain */
-  tell_closed(c, code, text);
+  tell_closed(c, code, text, answer ? WEIR__BY_PEER : WEIR__BY_US);
   if (answer && queue_close(c, code == WEIR__CLOSE_NO_STATUS ? 0 : code, NULL, 0) != 0)
     weir__conn_drop_outbox(c);
   weir__conn_linger(c);
@@ -116,7 +118,7 @@ void weir__conn_fail(struct weir_conn *c, int error, const char *what)
   c->state = WEIR__CONN_LINGER;
   weir__count(&c->shard->counters.failed, 1);
   tell_error(c, error, what);
-  tell_closed(c, code, (struct weir_slice){what, strlen(what)});
+  tell_closed(c, code, (struct weir_slice){what, strlen(what)}, WEIR__BY_US);
   if (say && queue_close(c, code, what, strlen(what)) != 0)
     weir__conn_drop_outbox(c);
   weir__conn_linger(c);
@@ -156,12 +158,12 @@ void weir__conn_settle(struct weir_conn *c)
   if (!c->close_due)
     return;
   if (c->close_code == WEIR__CLOSE_ABNORMAL) {
-    tell_closed(c, WEIR__CLOSE_ABNORMAL, (struct weir_slice){"", 0});
+    tell_closed(c, WEIR__CLOSE_ABNORMAL, (struct weir_slice){"", 0}, WEIR__BY_US);
     weir__conn_end(c);
     return;
   }
   tell_error(c, -ENOBUFS, full);
-  tell_closed(c, c->close_code, (struct weir_slice){full, sizeof full - 1});
+  tell_closed(c, c->close_code, (struct weir_slice){full, sizeof full - 1}, WEIR__BY_US);
   if (queue_close(c, c->close_code, full, sizeof full - 1) != 0)
     weir__conn_drop_outbox(c);
   weir__conn_linger(c);
@@ -170,10 +172,13 @@ void weir__conn_settle(struct weir_conn *c)
 void weir__conn_tell_lost(struct weir_conn *c, int error, const char *what)
 {
   if (weir__conn_is_live(c)) {
+    bool wrong = error != 0 && error != -ECONNRESET && error != -EPIPE;
+    bool ours = wrong || c->state == WEIR__CONN_CLOSING;
     c->state = WEIR__CONN_LINGER;
-    if (error != 0 && error != -ECONNRESET && error != -EPIPE)
+    if (wrong)
       tell_error(c, error, what);
-    tell_closed(c, WEIR__CLOSE_ABNORMAL, (struct weir_slice){"", 0});
+    tell_closed(c, WEIR__CLOSE_ABNORMAL, (struct weir_slice){"", 0},
+                ours ? WEIR__BY_US : WEIR__BY_PEER);
   } else if (c->close_due) {
     weir__conn_settle(c);
   }
@@ -232,7 +237,7 @@ void weir__conn_stop(struct weir_conn *c, int code)
   bool say = c->state == WEIR__CONN_OPEN && !c->broken && code != WEIR__CLOSE_ABNORMAL;
   if (c->opened) {
     c->state = WEIR__CONN_LINGER;
-    tell_closed(c, code, (struct weir_slice){going, sizeof going - 1});
+    tell_closed(c, code, (struct weir_slice){going, sizeof going - 1}, WEIR__BY_US);
   }
   c->stream.source.ending = 1;
   if (say && queue_close(c, code, going, sizeof going - 1) == 0) {

@@ -115,6 +115,7 @@ int weir__conn_begin(struct weir_conn *c, struct weir__listener *listener,
   if (error != 0)
     return error;
   c->listener = weir__shard_listener(shard, listener);
+  c->accepted_ns = shard->loop->now_ns;
   if (weir__endpoint_is_unix(weir__conn_endpoint(c)) && stream_ops == &weir__stream_tls)
     c->stream.source.exhaust = 1; /* passed descriptors shorten a read, and no edge follows */
   if (weir__conn_endpoint(c)->proxy)
@@ -152,6 +153,9 @@ void weir__conn_open(struct weir_conn *c)
   c->since_tick = weir__conn_tick(c);
   c->received_tick = c->since_tick; /* the decision may have taken longer than pings may */
   weir__parser_init(&c->parser, WEIR__RSV2 | WEIR__RSV3 | (c->deflate ? 0 : WEIR__RSV1));
+  if (c->greeting)
+    weir__durations_add(&c->shard->tally.handshakes, weir__conn_loop(c)->now_ns - c->accepted_ns);
+  c->subscriptions = NULL;
   weir__admit_greeted(c);
   weir__count(&c->shard->counters.opened, 1);
   weir__life_begin(c);

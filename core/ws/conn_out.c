@@ -130,6 +130,7 @@ static int admit(struct weir_conn *c, size_t header_len, size_t len, unsigned po
   c->drain_due = 1;
   if (policy == WEIR_QUEUE_CLOSE) {
     weir__count(&c->shard->counters.dropped, 1);
+    weir__count(&c->shard->tally.slow[WEIR__SLOW_CLOSE], 1);
     weir__conn_fail_later(c, WEIR__CLOSE_POLICY);
   } else {
     weir__out_note_dropped(c);

@@ -8,6 +8,7 @@
 void weir__out_note_dropped(struct weir_conn *c)
 {
   weir__count(&c->shard->counters.dropped, 1);
+  weir__count(&c->shard->tally.slow[WEIR__SLOW_DROP], 1);
   if (c->outbox == NULL || weir__conn_route(c)->handlers.on_dropped == NULL)
     return;
   struct weir__aside *aside = weir__conn_aside(c);

@@ -23,6 +23,7 @@ struct journey {
   struct weir__tls tls;      /* where it is secure */
   struct weir__extra extra;  /* where the server has it */
   struct weir__http_conn at; /* phase, and what of a body has come */
+  uint64_t accepted_ns;
   size_t unread;
   char bytes[];
 };
@@ -68,6 +69,7 @@ static struct journey *pack(struct weir_conn *c, struct weir__kept *kept)
   j->routed = c->routed;
   j->served = c->served;
   j->greeting = c->greeting;
+  j->accepted_ns = c->accepted_ns;
   j->stream = c->stream.ops;
   j->secure = is_secure(c);
   j->readable = c->stream.source.readable;
@@ -146,6 +148,7 @@ static void restore(struct weir_conn *c, const struct journey *j)
   c->routed = j->routed;
   c->served = j->served;
   c->greeting = j->greeting;
+  c->accepted_ns = j->accepted_ns;
 }
 
 /* The request goes on where it stood. */

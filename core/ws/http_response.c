@@ -206,6 +206,8 @@ static void refuse(struct weir_conn *c, int status, const char *reason, const ch
   }
   response.length = response.body.len;
   weir__count(&c->shard->counters.refused, 1);
+  if (c->turned_away == WEIR__TURNED_NOT) /* those were counted when they came */
+    weir__count_rejected(c->shard, weir__reject_of(status));
   log_refusal(c, status, reason);
   if (weir__http_respond(c, status, &response) != 0)
     weir__conn_drop_outbox(c);

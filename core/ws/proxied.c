@@ -36,6 +36,7 @@ static void turn_away(struct weir_conn *c, const char *why)
   snprintf(line, sizeof line, "turned a connection away: %s", why);
   weir__server_log(c->shard->server, WEIR_LOG_INFO, line);
   weir__count(&c->shard->counters.turned_away, 1);
+  weir__count_rejected(c->shard, WEIR__REJECT_PROXY);
   weir__conn_end(c);
 }
 

@@ -17,6 +17,7 @@
 #include "ws/deflate.h"
 #include "ws/guests.h"
 #include "ws/repeat.h"
+#include "ws/tally.h"
 #include "ws/topic_policy.h"
 
 #include <pthread.h>
@@ -114,6 +115,8 @@ struct weir__shard {
   uint32_t turned_away;          /* connections that are told so now */
   struct weir__cap cap;
   pthread_t thread;
+  struct weir__tally tally;     /* likewise */
+  struct weir_timer *lag_probe; /* NULL: nobody observes the server */
 
   /* drain.c */
   struct weir__interrupt drain;
@@ -156,6 +159,7 @@ struct weir_server {
   pthread_mutex_t gate;    /* held while threads are being started */
   uint64_t drain_until_ms; /* atomic, of the clock; 0: it does not drain */
   uint32_t drained;        /* atomic: shards that listen no more for that reason */
+  bool observed;           /* weir_server_observe was called */
 };
 
 /* weir_server_new on a seam of one's own. */
@@ -223,7 +227,7 @@ static inline struct weir__slab *weir__shard_slab(struct weir__shard *shard, boo
   return secure ? &shard->tls_conns : &shard->conns;
 }
 
-/* drain.c: why new work should go to another server, from any thread; NULL: it need not. */
+/* drain.c: why new work should go to another server, a sentence; NULL: it need not. Any thread. */
 const char *weir__server_not_ready(const struct weir_server *server);
 
 /* Hands a line to the log hook. */
@@ -235,6 +239,15 @@ static inline void weir__count(uint64_t *counter, uint64_t n)
 {
   __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
+
+/* Counts a connection or a request that is rejected, on its loop. */
+static inline void weir__count_rejected(struct weir__shard *shard, enum weir__reject reason)
+{
+  weir__count(&shard->tally.rejected[reason], 1);
+}
+
+/* observe.c: the probe of a loop's lag, where the server is observed. Returns 0 or -ENOMEM. */
+int weir__shard_observe(struct weir__shard *shard);
 
 #ifdef __cplusplus
 }

@@ -43,6 +43,7 @@ static void stop_listeners(struct weir__shard *shard)
 void weir__shard_turn_away(struct weir__shard *shard, int fd)
 {
   const struct weir__sys *sys = shard->loop->mem.sys;
+  weir__count_rejected(shard, WEIR__REJECT_MEMORY);
   weir__server_log(shard->server, WEIR_LOG_ERROR, "no memory for a connection");
   sys->close(sys, fd);
 }
@@ -76,7 +77,9 @@ int weir__shard_start(struct weir__shard *shard, int *fds)
   weir__loop_add_interrupt(loop, &shard->stop);
   error = weir__drain_init(shard);
   if (error == 0)
-    error = shard->reply.block == NULL ? -ENOMEM : start_listeners(shard, fds);
+    error = shard->reply.block == NULL ? -ENOMEM : weir__shard_observe(shard);
+  if (error == 0)
+    error = start_listeners(shard, fds);
   if (error != 0) {
     weir__shard_stop(shard, WEIR__CLOSE_ABNORMAL);
     weir__shard_fini(shard);
@@ -101,6 +104,7 @@ void weir__shard_stop(struct weir__shard *shard, int code)
   if (shard->stopped)
     return;
   shard->stopped = true;
+  weir_timer_free(shard->lag_probe);
   if (shard->index == 0)
     weir__server_unlink_files(shard->server);
   stop_listeners(shard);

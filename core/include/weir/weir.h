@@ -8,6 +8,7 @@
 #include <weir/frame.h>
 #include <weir/http.h>
 #include <weir/loop.h>
+#include <weir/metrics.h>
 #include <weir/options.h>
 #include <weir/request.h>
 #include <weir/server.h>
