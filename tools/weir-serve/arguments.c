@@ -80,7 +80,7 @@ static const struct mode *find_mode(const char *word)
   return NULL;
 }
 
-/* Options whose 0 means off, because the library's 0 means its default. */
+/* Options whose 0 means off, because the library's 0 means its default; others mean 0. */
 static void zero_is_off(size_t *option, bool given)
 {
   if (given && *option == 0)
@@ -97,8 +97,8 @@ static bool take_number(const struct argument *a, const char *name, const char *
   if (value == NULL)
     wrong("a value is missing", name);
   *a->value = number(name, value, a->most);
-  zero_is_off(a->value, strcmp(name, "port") != 0 && strcmp(name, "busy-poll-us") != 0 &&
-                            strcmp(name, "drain-ms") != 0);
+  zero_is_off(a->value, strcmp(name, "port") != 0 && strcmp(name, "metrics") != 0 &&
+                            strcmp(name, "busy-poll-us") != 0 && strcmp(name, "drain-ms") != 0);
   return true;
 }
 
@@ -249,6 +249,7 @@ static void read_with(struct settings *s, const struct argument *arguments, cons
   };
   const struct table table = {arguments, flags, words};
   s->mode = &modes[0];
+  s->metrics_port = SIZE_MAX;
   for (int i = 1; i < argc;)
     i += take(s, &table, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
   settle_listening(s, *port, mode);
@@ -263,6 +264,8 @@ void read_arguments(struct settings *s, int argc, char **argv)
   struct weir_route_options *route = &s->route;
   const struct argument arguments[] = {
       {"port", "N", "port, 0 for any free one; default 8080", &port, 65535},
+      {"metrics", "PORT", "/metrics, /livez, /readyz there, on --host or 127.0.0.1; 0: any",
+       &s->metrics_port, 65535},
       {"loops", "N", "event loops, each on its thread; default 1", &s->server.loops, 255},
       {"max-message", "BYTES", "longest message; 0 is off", &route->max_message_bytes, SIZE_MAX},
       {"max-fragments", "N", "frames of a message; 0 is off", &route->max_fragments, SIZE_MAX},

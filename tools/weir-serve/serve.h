@@ -23,6 +23,7 @@ struct settings {
   size_t proxy_protocol;
   const char *trusted[33]; /* NULL-terminated */
   size_t trusted_count;
+  size_t metrics_port; /* for whoever watches it; SIZE_MAX: none */
   size_t quiet;
   size_t drain_ms; /* 0: SIGTERM stops it at once */
 };

@@ -7,6 +7,7 @@
 
 #include <weir/http.hpp>
 #include <weir/listen.hpp>
+#include <weir/metrics.h>
 #include <weir/route.hpp>
 
 namespace weir
@@ -333,6 +334,23 @@ public:
     weir::counters counts = {};
     weir_server_counters(native_.get(), &counts);
     return counts;
+  }
+
+  /* The same and more as Prometheus' text, see weir_server_metrics. */
+  std::string metrics() const
+  {
+    std::string text(WEIR_METRICS_BYTES, '\0');
+    text.resize(weir_server_metrics(native_.get(), text.data(), text.size()));
+    return text;
+  }
+
+  /* GET /metrics, /livez and /readyz on the listeners of a name, see weir_server_observe. Before
+   * listening. Returns itself. */
+  server &observe(c_string listener)
+  {
+    detail::check(weir_server_observe(native_.get(), listener.get()),
+                  std::string("weir::server::observe ") + listener.get());
+    return *this;
   }
 
   /* The C server, still owned here. */
