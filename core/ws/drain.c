@@ -12,6 +12,12 @@
 
 enum { LONGEST_MS = 24 * 60 * 60 * 1000 };
 
+/* Not the loop's clock, which may lag behind. */
+static uint64_t now_ms(const struct weir_server *server)
+{
+  return server->sys->now_ns(server->sys) / 1000000;
+}
+
 static uint64_t until_ms(const struct weir_server *server)
 {
   return __atomic_load_n(&server->drain_until_ms, __ATOMIC_SEQ_CST);
@@ -73,7 +79,7 @@ static void tell_connections(struct weir__shard *shard)
 static void on_drain(struct weir__interrupt *interrupt)
 {
   struct weir__shard *shard = WEIR__CONTAINER(interrupt, struct weir__shard, drain);
-  uint64_t until = until_ms(shard->server), now = shard->loop->now_ms;
+  uint64_t until = until_ms(shard->server), now = now_ms(shard->server);
   uint64_t window = until > now ? until - now : 0;
   bool began = shard->draining;
   if (shard->stopped)
@@ -115,7 +121,7 @@ int weir_server_drain(struct weir_server *server, size_t deadline_ms)
 {
   if (deadline_ms > LONGEST_MS)
     return -EINVAL;
-  uint64_t to = server->sys->now_ns(server->sys) / 1000000 + deadline_ms + 1;
+  uint64_t to = now_ms(server) + deadline_ms;
   uint64_t before = until_ms(server);
   do {
     if (before != 0 && before <= to)

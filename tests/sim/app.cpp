@@ -27,6 +27,7 @@ struct app {
 
   static bool allowed(session &s, int result)
   {
+    s.home->notice_closing();
     bool lossy = s.home->options.lossy || s.home->stopped;
     switch (-result) {
     case EPIPE:
@@ -43,6 +44,7 @@ struct app {
   // What every member gets by one call; the members are those of this moment.
   template <class predicate> static void expect(world &w, const message &m, predicate &&belongs)
   {
+    w.notice_closing();
     for (session &s : w.sessions)
       if (s.open && !s.closed && !s.closing && belongs(s))
         s.due.push_back(m);
@@ -101,6 +103,7 @@ struct app {
     int result =
         on ? weir_conn_subscribe(s.conn, &topic, 1) : weir_conn_unsubscribe(s.conn, &topic, 1);
     int expected = on ? (was ? -EALREADY : 0) : (was ? 0 : -ENOENT);
+    s.home->notice_closing();
     if (on && s.closing)
       return;
     if (result != expected && !(result == -ENOMEM && s.home->options.lossy))

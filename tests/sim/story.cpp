@@ -315,8 +315,8 @@ client_manners manners_of(dice &roll)
 bool answered(world &w, client &c)
 {
   if (c.offence == 400)
-    return c.status == 400 || c.was_reset || w.stopped || w.options.faults.accept_error != 0 ||
-           w.options.max_files < 1024;
+    return c.status == 400 || c.was_reset || w.stopped || w.drained_by != 0 ||
+           w.options.faults.accept_error != 0 || w.options.max_files < 1024;
   session *s = w.session_of(c);
   return c.close_got == c.offence || s->closing || w.stopped || w.options.lossy ||
          !w.failures.empty();
@@ -336,6 +336,18 @@ void check_end(world &w, client &c)
     w.fail("no close_notify for " + c.describe());
   if (c.unfinished())
     w.fail("half a frame at the end of " + c.describe());
+}
+
+// The server ends when nobody is left, and in the turn of its deadline at the latest.
+void check_drained(world &w)
+{
+  constexpr uint64_t turn = 20 * NS_PER_MS; // where the clock is slow
+  w.run_until([&] { return weir_server_loop(w.server, 0) == nullptr; });
+  for (session &s : w.sessions)
+    if (w.drained_by != 0 && s.closed_at > w.drained_by + turn)
+      w.fail("on_close came after the deadline");
+  if (w.failures.empty() && w.k.now() > w.drained_by + turn && !w.stopped)
+    w.fail("the server served on after its deadline");
 }
 
 // Whose story is being told; for a process that dies in the midst of it.
@@ -390,7 +402,11 @@ void tell(uint64_t seed, const flavour &f, plant bug,
     intruders.emplace_back(w, more, manners_of(more));
   if (f.breaks && roll.chance(100))
     w.k.after(roll.below(200 * NS_PER_MS), [&] { w.stop(); });
-  w.run_until([&] { return w.all_over(); });
+  if (f.drains)
+    w.k.after(more.below(30 * NS_PER_MS), [&w, ms = more.below(3000)] { w.drain(ms); });
+  w.run_until([&] { return w.all_over() && (!f.drains || w.drained_by != 0 || w.stopped); });
+  if (f.drains)
+    check_drained(w);
   if (w.failures.empty() && roll.chance(500)) {
     w.run_for(6000);
     struct weir_counters counters;

@@ -19,6 +19,7 @@ struct flavour {
   bool proxied = false;   // by a proxy that tells who its clients are
   bool local = false;     // by a unix socket, whose short reads say nothing
   bool crowds = false;    // more clients than the server takes
+  bool drains = false;    // the server does so amid the story
 };
 
 // Tells the story of a seed from beginning to end; what went wrong is in the world that is handed

@@ -50,6 +50,8 @@ const sim::flavour flavours[] = {
      .deflates = true,
      .secure = true},
     {.name = "crowded", .faults = true, .breaks = true, .crowds = true},
+    {.name = "draining", .faults = true, .drains = true},
+    {.name = "draining_foul", .faults = true, .breaks = true, .secure = true, .drains = true},
     {.name = "drip", .faults = true, .breaks = true, .deflates = true, .drips = true},
 };
 

@@ -1,7 +1,7 @@
 #include "world.hpp"
 
 #include "io/loop.h"
-#include "ws/server.h"
+#include "ws/conn.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -296,6 +296,7 @@ void world::check_closed(session &s)
 // The loop is about to sleep: is there anything that it was told of and left?
 void world::check_wakeups()
 {
+  notice_closing();
   k.each_socket([&](tcp_socket &socket) {
     session *s = nullptr;
     for (session &candidate : sessions)
@@ -374,6 +375,27 @@ void world::stop()
   for (client &c : clients)
     c.manners.tries_again = false;
   weir_server_stop(server);
+}
+
+void world::drain(uint64_t deadline_ms)
+{
+  if (stopped || drained_by != 0)
+    return;
+  k.note("weir_server_drain(%ld)", static_cast<long>(deadline_ms));
+  drained_by = k.now() + deadline_ms * NS_PER_MS;
+  k.at(drained_by, [this] { stopped = true; });
+  for (client &c : clients)
+    c.manners.tries_again = false;
+  if (int error = weir_server_drain(server, deadline_ms); error != 0)
+    fail("weir_server_drain returned " + std::string(weir_strerror(error)));
+}
+
+// What the server has sent a Close frame without being told gets nothing any more.
+void world::notice_closing()
+{
+  for (session &s : sessions)
+    if (drained_by != 0 && s.conn != nullptr && s.conn->state != WEIR__CONN_OPEN)
+      s.closing = true;
 }
 
 void world::tear_down()

@@ -87,6 +87,11 @@ public:
   // weir_server_stop, from anywhere.
   void stop();
 
+  // weir_server_drain: from here on the server closes connections of its own accord; nobody may be
+  // left at the deadline, when it stops.
+  void drain(uint64_t deadline_ms);
+  void notice_closing(); // into the model
+
   // Frees the server, and looks for what is left over.
   void tear_down();
 
@@ -104,6 +109,7 @@ public:
   struct weir_server *server = nullptr;
   struct weir_counters counters = {}; // as they were at the end
   bool stopped = false;
+  uint64_t drained_by = 0; // the deadline, of the kernel's clock, ns; 0: it does not drain
   std::deque<client> clients;
   std::deque<session> sessions;
   std::map<const client *, std::vector<message>> sent; // by each client
