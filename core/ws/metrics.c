@@ -102,9 +102,14 @@ static void put_traffic(struct weir__exposition *out, const struct reading *r)
   put_labelled(out, "direction", "in", c->bytes_received);
   put_labelled(out, "direction", "out", c->bytes_sent);
   weir__exposition_family(out, "ws_slow_consumer_total", "counter",
-                          "Messages that met a full queue: dropped, or the connection closed.");
+                          "Messages dropped for slow consumers, connections closed for a full "
+                          "queue, and queues that gave way to the cap on all of them.");
   put_labelled(out, "action", "drop", r->tally.slow[WEIR__SLOW_DROP]);
   put_labelled(out, "action", "close", r->tally.slow[WEIR__SLOW_CLOSE]);
+  put_labelled(out, "action", "shed", c->shed);
+  put_one(out, "ws_queue_bytes", "gauge",
+          "Bytes that send queues hold; shared frames once where max_queue_memory is on, else not.",
+          c->queue_bytes);
   put_one(out, "ws_messages_deflated_total", "counter",
           "Messages sent compressed, once per receiver.", c->messages_compressed);
   put_one(out, "ws_messages_inflated_total", "counter", "Messages received compressed.",

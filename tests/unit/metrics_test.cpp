@@ -93,7 +93,8 @@ TEST_F(metrics, EveryFamilyIsThereFromTheStart)
        {"ws_connections{state=\"open\"}", "ws_connections_rejected_total{reason=\"no_memory\"}",
         "ws_closes_total{code=\"4xxx\",initiator=\"us\"}", "ws_handshake_seconds_count",
         "ws_loop_lag_seconds_count", "ws_messages_total{direction=\"in\"}",
-        "ws_slow_consumer_total{action=\"close\"}", "ws_tls_failures_total"})
+        "ws_slow_consumer_total{action=\"close\"}", "ws_slow_consumer_total{action=\"shed\"}",
+        "ws_queue_bytes", "ws_tls_failures_total"})
     EXPECT_EQ(of(sample), 0) << sample;
   EXPECT_EQ(of("ws_none"), -1);
 }
