@@ -29,6 +29,8 @@ int weir_server_with(struct weir_server *server, weir_conn_id id,
 {
   const struct weir__sys *sys = server->sys;
   struct weir__shard *shard = weir__server_shard(server, id);
+  if (fn == NULL)
+    return -EINVAL;
   if (shard == NULL || id >> 32 == 0)
     return -ESTALE;
   struct visit *visit = sys->alloc(sys, sizeof *visit);

@@ -150,6 +150,7 @@ TEST_F(handles, OfClosedConnectionsAreToldSo)
   EXPECT_EQ(weir_server_with(server, order[0], visitor::come, &guest), 0);
   EXPECT_TRUE(wait([&] { return guest.visits == 2; }));
   EXPECT_EQ(guest.gone, 2u);
+  EXPECT_EQ(weir_server_with(server, order[1], nullptr, &guest), -EINVAL);
   EXPECT_EQ(weir_server_with(server, 0, visitor::come, &guest), -ESTALE);
   EXPECT_EQ(weir_server_with(server, order[1] | 0xFFu << 24, visitor::come, &guest), -ESTALE);
   end();

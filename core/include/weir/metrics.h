@@ -3,10 +3,10 @@
  * Families: ws_connections{state}, ws_connections_accepted_total, ws_connections_opened_total,
  * ws_connections_rejected_total{reason}, ws_handshake_seconds, ws_closes_total{code,initiator},
  * ws_messages_total{direction}, ws_bytes_total{direction}, ws_slow_consumer_total{action},
- * ws_loop_lag_seconds, ws_http_requests_total, ws_tls_handshakes_total, ws_tls_failures_total,
- * ws_accept_pauses_total, ws_messages_deflated_total, ws_messages_inflated_total,
- * ws_memory_bytes, ws_compression_bytes. Each stands there from the start; none has a label for a
- * client. */
+ * ws_queue_bytes, ws_loop_lag_seconds, ws_http_requests_total, ws_tls_handshakes_total,
+ * ws_tls_failures_total, ws_accept_pauses_total, ws_messages_deflated_total,
+ * ws_messages_inflated_total, ws_memory_bytes, ws_compression_bytes. Each stands there from the
+ * start; none has a label for a client. */
 #ifndef WEIR_METRICS_H
 #define WEIR_METRICS_H
 

@@ -218,7 +218,8 @@ WEIR_ANY_THREAD int weir_server_close_id(struct weir_server *server, weir_conn_i
 /* Has fn(conn, arg) called once on the loop of a connection, or fn(NULL, arg) when that is closed
  * by then: for what a loop's thread alone may do, as to look at user memory. Never inside this
  * call; calls of one thread for connections of one loop keep their order, among sends and posts
- * too. Returns 0, -ESTALE (the id can name no connection) or -ENOMEM: then fn is never called. */
+ * too. Returns 0, -EINVAL (fn is NULL), -ESTALE (the id can name no connection) or -ENOMEM: then fn
+ * is never called. */
 WEIR_ANY_THREAD int weir_server_with(struct weir_server *server, weir_conn_id id,
                                      void (*fn)(struct weir_conn *conn, void *arg), void *arg);
 
