@@ -206,19 +206,21 @@ TEST(CppExceptions, TheLogMayThrow)
   EXPECT_EQ(read_close(one), 1011);
 }
 
-/* The queue overflows, which the drain handler is told once it is empty. */
-TEST(CppExceptions, TheDrainHandlerMayThrow)
+/* A route whose queue overflows at the first message, and drops what it cannot hold. */
+weir::route<> overflowing(record &seen)
 {
-  record seen;
-  weir::server app({.log = seen.log()});
-  app.route("/", {.message =
-                      [](weir::conn<> ws, weir::message) {
-                        while (!ws.send(std::string(60000, 'x')))
-                          continue;
-                      },
-                  .drain = [](weir::conn<>) { fail("drain"); },
-                  .close = seen.close(),
-                  .options = {.queue_policy = weir::queue_policy::drop_newest}});
+  return {.message =
+              [](weir::conn<> ws, weir::message) {
+                while (!ws.send(std::string(60000, 'x')))
+                  continue;
+              },
+          .close = seen.close(),
+          .options = {.queue_policy = weir::queue_policy::drop_newest}};
+}
+
+/* The client reads all that came, and is told 1011 in the end. */
+void expect_overflow_fails(weir::server &app)
+{
   running server(app);
   client one = server.open("/");
   say(one, "fill");
@@ -227,6 +229,17 @@ TEST(CppExceptions, TheDrainHandlerMayThrow)
     frame = one.read_frame();
   ASSERT_TRUE(frame);
   EXPECT_EQ(frame->close_code(), 1011);
+}
+
+/* It is told once the queue is empty. */
+TEST(CppExceptions, TheDrainHandlerMayThrow)
+{
+  record seen;
+  weir::server app({.log = seen.log()});
+  weir::route<> route = overflowing(seen);
+  route.drain = [](weir::conn<>) { fail("drain"); };
+  app.route("/", std::move(route));
+  expect_overflow_fails(app);
   EXPECT_TRUE(seen.logged("exception in drain: drain"));
 }
 
@@ -234,22 +247,10 @@ TEST(CppExceptions, TheDroppedHandlerMayThrow)
 {
   record seen;
   weir::server app({.log = seen.log()});
-  app.route("/", {.message =
-                      [](weir::conn<> ws, weir::message) {
-                        while (!ws.send(std::string(60000, 'x')))
-                          continue;
-                      },
-                  .dropped = [](weir::conn<>, std::size_t) { fail("dropped"); },
-                  .close = seen.close(),
-                  .options = {.queue_policy = weir::queue_policy::drop_newest}});
-  running server(app);
-  client one = server.open("/");
-  say(one, "fill");
-  auto frame = one.read_frame();
-  while (frame && frame->opcode() == catalogue::text)
-    frame = one.read_frame();
-  ASSERT_TRUE(frame);
-  EXPECT_EQ(frame->close_code(), 1011);
+  weir::route<> route = overflowing(seen);
+  route.dropped = [](weir::conn<>, std::size_t) { fail("dropped"); };
+  app.route("/", std::move(route));
+  expect_overflow_fails(app);
   EXPECT_TRUE(seen.logged("exception in dropped: dropped"));
 }
 
