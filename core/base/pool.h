@@ -42,6 +42,12 @@ struct weir__pool {
                                     With a reference */
 };
 
+/* Queues hold so many bytes of blocks more, or less. */
+static inline void weir__pool_count_queued(struct weir__pool *pool, size_t more, size_t less)
+{
+  __atomic_store_n(&pool->queued, pool->queued + more - less, __ATOMIC_RELAXED);
+}
+
 void weir__pool_init(struct weir__pool *pool, struct weir__mem *mem);
 void weir__pool_fini(struct weir__pool *pool);
 

@@ -32,12 +32,6 @@ struct weir__share {
 struct weir__share *weir__share_new(struct weir__pool *pool, struct weir__buf *buf);
 void weir__share_unref(struct weir__pool *pool, struct weir__share *share);
 
-/* Blocks of a queue, size bytes more of them, or less. */
-static inline void weir__pool_count_queued(struct weir__pool *pool, size_t more, size_t less)
-{
-  __atomic_store_n(&pool->queued, pool->queued + more - less, __ATOMIC_RELAXED);
-}
-
 /* What offsets into a share count from. */
 static inline unsigned char *weir__share_bytes(struct weir__share *share)
 {

@@ -41,18 +41,14 @@ static bool is_over(const struct weir_server *server)
 /* The open connection with the longest queue; NULL: all are empty. Says how long it is. */
 static struct weir_conn *longest(struct weir__shard *shard)
 {
-  const struct weir_loop *loop = shard->loop;
-  struct weir_conn *found = NULL;
+  struct weir_conn *c, *found = NULL;
   size_t most = 0;
-  for (uint32_t i = 0; i < loop->slots.count; i++) {
-    struct weir__source *source = weir__slot_source(weir__slot_at(&loop->slots, i));
-    if (source == NULL || !weir__conn_is(source))
+  for (uint32_t slot = 0; (c = weir__shard_next(shard, &slot)) != NULL;) {
+    bool queues = c->state == WEIR__CONN_OPEN && c->outbox != NULL;
+    size_t length = queues ? weir__out_before_message(c).bytes : 0;
+    if (length <= most)
       continue;
-    struct weir_conn *c = (struct weir_conn *)source;
-    if (c->shard != shard || c->state != WEIR__CONN_OPEN || c->outbox == NULL ||
-        weir__out_before_message(c).bytes <= most)
-      continue;
-    most = weir__out_before_message(c).bytes;
+    most = length;
     found = c;
   }
   __atomic_store_n(&shard->cap.longest, most, __ATOMIC_RELAXED);

@@ -144,8 +144,9 @@ extern const struct weir__source_ops weir__conn_ops, weir__conn_tls_ops, weir__c
 /* Whether a source is a connection. */
 static inline bool weir__conn_is(const struct weir__source *source)
 {
-  return source->ops == &weir__conn_ops || source->ops == &weir__conn_tls_ops ||
-         source->ops == &weir__conn_proxied_ops;
+  if (__builtin_expect(source->ops == &weir__conn_ops, 1))
+    return true;
+  return source->ops == &weir__conn_tls_ops || source->ops == &weir__conn_proxied_ops;
 }
 
 static inline struct weir_loop *weir__conn_loop(const struct weir_conn *c)
@@ -172,6 +173,19 @@ static inline uint8_t weir__conn_server_bits(const struct weir_conn *c)
 static inline uint8_t weir__conn_client_bits(const struct weir_conn *c)
 {
   return (uint8_t)(c->client_bits + 8);
+}
+
+/* The next connection of a shard's from a slot of its loop on, which moves behind it; NULL: there
+ * is none any more. Connections may come and go between two calls. */
+static inline struct weir_conn *weir__shard_next(const struct weir__shard *shard, uint32_t *slot)
+{
+  const struct weir_loop *loop = shard->loop;
+  while (*slot < loop->slots.count) {
+    struct weir__source *source = weir__slot_source(weir__slot_at(&loop->slots, (*slot)++));
+    if (source != NULL && weir__conn_is(source) && ((struct weir_conn *)source)->shard == shard)
+      return (struct weir_conn *)source;
+  }
+  return NULL;
 }
 
 /* Whether handlers may still run, and whether messages may still be sent. */
@@ -236,9 +250,9 @@ int weir__conn_queue_bytes(struct weir_conn *c, const void *head, size_t head_le
                            size_t len);
 
 /* Queues a whole message with a header of this length, of which the loop holds a share; what a
- * broadcast does for each receiver. terms NULL: those of the connection. */
+ * broadcast does for each receiver. topic NULL: it is published to none. */
 int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len,
-                          const struct weir__terms *terms);
+                          const struct weir__topic *topic);
 
 /* Sends what is queued, within the turn's budget. Runs no handler. */
 void weir__conn_flush(struct weir_conn *c);

@@ -122,9 +122,9 @@ int weir__conn_send_compressed(struct weir_conn *c, uint8_t opcode, const void *
 }
 
 int weir__conn_queue_twin(struct weir_conn *c, const struct weir__twin *twin,
-                          const struct weir__terms *terms)
+                          const struct weir__topic *topic)
 {
-  int error = weir__conn_queue_part(c, &twin->part, twin->header_len, terms);
+  int error = weir__conn_queue_part(c, &twin->part, twin->header_len, topic);
   if (error != 0)
     return error;
   weir__count(&c->shard->counters.messages_compressed, 1);

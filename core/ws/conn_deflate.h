@@ -24,7 +24,7 @@ int weir__conn_send_compressed(struct weir_conn *c, uint8_t opcode, const void *
 
 /* Queues a twin. Returns as weir_conn_send_frame does. */
 int weir__conn_queue_twin(struct weir_conn *c, const struct weir__twin *twin,
-                          const struct weir__terms *terms);
+                          const struct weir__topic *topic);
 
 /* Takes a piece of a compressed message: hands it out inflated, or fails the connection. What is
  * inflated counts against the budget as if it had come so. */

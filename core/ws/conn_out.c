@@ -117,25 +117,31 @@ bool weir__out_make_room(struct weir_conn *c, size_t size,
   return weir__out_fits(c, before(c), size);
 }
 
-/* Judges a whole message of len bytes against the limits, and applies the policy. */
-static int admit(struct weir_conn *c, size_t header_len, size_t len, unsigned policy)
+/* A message of size bytes, header and all, does not fit: applies the policy. */
+static __attribute__((noinline)) int overflow(struct weir_conn *c, size_t size, unsigned policy)
 {
-  size_t size = header_len + len;
-  if (len > weir__conn_route(c)->options.max_queued_bytes)
-    return -EMSGSIZE;
-  if (weir__out_make_room(c, size, weir__out_before_message))
-    return weir__out_may_send(c) ? 0 : -EPIPE;
   if (policy != WEIR_QUEUE_DROP_NEWEST && weir__out_shed(c, size))
     return 0;
   c->drain_due = 1;
   if (policy == WEIR_QUEUE_CLOSE) {
     weir__count(&c->shard->counters.dropped, 1);
-    weir__count(&c->shard->tally.slow[WEIR__SLOW_CLOSE], 1);
+    weir__count(&c->shard->tally.slow_closes, 1);
     weir__conn_fail_later(c, WEIR__CLOSE_POLICY);
   } else {
     weir__out_note_dropped(c);
   }
   return -ENOBUFS;
+}
+
+/* Judges a whole message of len bytes against the limits. */
+static inline __attribute__((always_inline)) int admit(struct weir_conn *c, size_t header_len,
+                                                       size_t len, unsigned policy)
+{
+  if (len > weir__conn_route(c)->options.max_queued_bytes)
+    return -EMSGSIZE;
+  if (weir__out_make_room(c, header_len + len, weir__out_before_message))
+    return weir__out_may_send(c) ? 0 : -EPIPE;
+  return overflow(c, header_len + len, policy);
 }
 
 /* Where a whole message goes: behind the one begun, if one is. */
@@ -359,40 +365,47 @@ int weir_conn_send(struct weir_conn *c, enum weir_opcode opcode, const void *dat
   return send_message(c, opcode, data, len);
 }
 
-/* The flags of a message that is queued under these terms. */
-static uint32_t flags_of(const struct weir__terms *terms)
+/* Queues it behind what is there. The last two policies are those whose messages may be dropped. */
+static inline __attribute__((always_inline)) int append_part(struct weir_conn *c,
+                                                             const struct weir__part *part,
+                                                             size_t header_len, unsigned policy,
+                                                             uint32_t key)
 {
-  uint32_t droppable = terms->policy >= WEIR_QUEUE_DROP_OLDEST ? WEIR__OUT_DROPPABLE : 0;
-  return WEIR__OUT_MESSAGE | droppable | terms->key << WEIR__OUT_KEY_SHIFT;
-}
-
-static int append_part(struct weir_conn *c, const struct weir__part *part, size_t header_len,
-                       const struct weir__terms *terms)
-{
-  int error = admit(c, header_len, part->len - header_len, terms->policy);
+  int error = admit(c, header_len, part->len - header_len, policy);
   if (error != 0)
     return error;
   struct weir__outq *q = queue_for_message(c);
   if (q == NULL)
     return -ENOMEM;
-  return weir__run_push(q, weir__conn_pool(c), part, flags_of(terms));
-}
-
-int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len,
-                          const struct weir__terms *terms)
-{
-  const struct weir__terms own = {c->policy, 0};
-  if (!weir__out_may_send(c))
-    return -EPIPE;
-  if (terms == NULL)
-    terms = &own;
-  int error =
-      weir__out_replace_earlier(c, part, terms->key) ? 0 : append_part(c, part, header_len, terms);
+  uint32_t droppable = policy / WEIR_QUEUE_DROP_OLDEST * WEIR__OUT_DROPPABLE;
+  error = weir__run_push(q, weir__conn_pool(c), part,
+                         WEIR__OUT_MESSAGE | droppable | key << WEIR__OUT_KEY_SHIFT);
   if (error != 0)
     return error;
   weir__count(&c->shard->counters.messages_sent, 1);
   weir__out_schedule(c);
   return 0;
+}
+
+/* In the place of an earlier message of its topic, or behind all others. */
+static __attribute__((noinline)) int
+queue_latest(struct weir_conn *c, const struct weir__part *part, size_t header_len, uint32_t key)
+{
+  if (!weir__out_replace_earlier(c, part, header_len, key))
+    return append_part(c, part, header_len, WEIR_QUEUE_KEEP_LATEST, key);
+  weir__count(&c->shard->counters.messages_sent, 1);
+  return 0;
+}
+
+int weir__conn_queue_part(struct weir_conn *c, const struct weir__part *part, size_t header_len,
+                          const struct weir__topic *topic)
+{
+  if (!weir__out_may_send(c))
+    return -EPIPE;
+  unsigned policy = weir__topic_policy(topic, c->policy);
+  if (policy == WEIR_QUEUE_KEEP_LATEST && topic != NULL)
+    return queue_latest(c, part, header_len, topic->id);
+  return append_part(c, part, header_len, policy, 0);
 }
 
 __attribute__((noinline)) int weir_conn_send_frame(struct weir_conn *c, struct weir_frame *frame)

@@ -74,6 +74,7 @@ bool weir__out_drop_all(struct weir_conn *c);
 
 /* Where the peer is behind: puts a message in the place of the unsent one with its key; whether it
  * did. Key 0: of none. */
-bool weir__out_replace_earlier(struct weir_conn *c, const struct weir__part *part, uint32_t key);
+bool weir__out_replace_earlier(struct weir_conn *c, const struct weir__part *part,
+                               size_t header_len, uint32_t key);
 
 #endif

@@ -1,6 +1,7 @@
 /* Slow consumers: what becomes of messages in a queue that is full, or whose peer is behind. Only
  * whole messages go, of which no byte has left; the policy of each one was settled when it was
  * queued. */
+#include "ws/cap.h"
 #include "ws/conn_out.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 void weir__out_note_dropped(struct weir_conn *c)
 {
   weir__count(&c->shard->counters.dropped, 1);
-  weir__count(&c->shard->tally.slow[WEIR__SLOW_DROP], 1);
   if (c->outbox == NULL || weir__conn_route(c)->handlers.on_dropped == NULL)
     return;
   struct weir__aside *aside = weir__conn_aside(c);
@@ -18,14 +18,16 @@ void weir__out_note_dropped(struct weir_conn *c)
   weir__out_schedule(c);
 }
 
-/* Drops the oldest message that may be dropped. */
-static void drop_oldest(struct weir_conn *c)
+/* Drops the oldest message that may be dropped; whether there was one. */
+static bool drop_oldest(struct weir_conn *c)
 {
   struct weir__outbox *out = c->outbox;
   size_t committed = weir__stream_committed(&c->stream);
-  if (!weir__outq_drop_oldest(&out->queue, weir__conn_pool(c), committed))
-    weir__outq_drop_oldest(out->held, weir__conn_pool(c), 0);
+  if (!weir__outq_drop_oldest(&out->queue, weir__conn_pool(c), committed) &&
+      (out->held == NULL || !weir__outq_drop_oldest(out->held, weir__conn_pool(c), 0)))
+    return false;
   weir__out_note_dropped(c);
+  return true;
 }
 
 /* Takes the messages that may be dropped off what is there, until size more bytes would fit. */
@@ -66,9 +68,10 @@ static bool take_place(struct weir_conn *c, struct weir__outq *q, size_t committ
   uint32_t index;
   if (!weir__outq_find(q, key, committed, &index))
     return false;
-  size_t there = weir__out_before_message(c).bytes - weir__outq_at(q, index)->len;
-  bool fits_there = there <= weir__conn_route(c)->options.max_queued_bytes &&
-                    part->len <= weir__conn_route(c)->options.max_queued_bytes - there;
+  struct weir_buffered there = weir__out_before_message(c);
+  there.bytes -= weir__outq_at(q, index)->len;
+  there.messages--;
+  bool fits_there = weir__out_fits(c, there, part->len);
   if (fits_there)
     weir__outq_replace(q, weir__conn_pool(c), index, part->share, part->offset, part->len);
   else
@@ -77,25 +80,27 @@ static bool take_place(struct weir_conn *c, struct weir__outq *q, size_t committ
   return fits_there;
 }
 
-bool weir__out_replace_earlier(struct weir_conn *c, const struct weir__part *part, uint32_t key)
+/* One that is too long by itself is refused, and nothing goes for it. */
+bool weir__out_replace_earlier(struct weir_conn *c, const struct weir__part *part,
+                               size_t header_len, uint32_t key)
 {
   struct weir__outbox *out = c->outbox;
-  if (key == 0 || out == NULL || c->stream.source.writable)
+  if (key == 0 || out == NULL || c->stream.source.writable ||
+      part->len - header_len > weir__conn_route(c)->options.max_queued_bytes)
     return false;
-  return take_place(c, &out->queue, weir__stream_committed(&c->stream), part, key) ||
-         (out->held != NULL && take_place(c, out->held, 0, part, key));
+  if (!take_place(c, &out->queue, weir__stream_committed(&c->stream), part, key) &&
+      (out->held == NULL || !take_place(c, out->held, 0, part, key)))
+    return false;
+  if (c->shard->server->account != NULL)
+    weir__cap_note(c, part->len);
+  return true;
 }
 
 bool weir__out_drop_all(struct weir_conn *c)
 {
-  struct weir__outbox *out = c->outbox;
-  size_t committed = weir__stream_committed(&c->stream);
   bool dropped = false;
-  while (weir__outq_drop_oldest(&out->queue, weir__conn_pool(c), committed) ||
-         (out->held != NULL && weir__outq_drop_oldest(out->held, weir__conn_pool(c), 0))) {
-    weir__out_note_dropped(c);
+  while (drop_oldest(c))
     dropped = true;
-  }
   return dropped;
 }
 

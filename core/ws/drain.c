@@ -63,15 +63,11 @@ static void stop_listening(struct weir__shard *shard)
 /* The connections look at their deadlines anew; what has no request in hand is closed. */
 static void tell_connections(struct weir__shard *shard)
 {
-  const struct weir_loop *loop = shard->loop;
-  for (uint32_t i = 0; i < loop->slots.count; i++) {
-    struct weir__source *source = weir__slot_source(weir__slot_at(&loop->slots, i));
-    if (source == NULL || !weir__conn_is(source))
-      continue;
-    struct weir_conn *c = (struct weir_conn *)source;
-    if (c->shard == shard && c->state == WEIR__CONN_HTTP)
+  struct weir_conn *c;
+  for (uint32_t slot = 0; (c = weir__shard_next(shard, &slot)) != NULL;) {
+    if (c->state == WEIR__CONN_HTTP)
       weir__http_drain(c);
-    else if (c->shard == shard && c->state == WEIR__CONN_OPEN)
+    else if (c->state == WEIR__CONN_OPEN)
       weir__conn_arm(c);
   }
 }

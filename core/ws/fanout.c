@@ -67,15 +67,10 @@ struct fanned {
 static void hand(struct weir_conn *c, const struct fanned *f)
 {
   const struct weir__twin *twin = c->deflate ? weir__twin_of(c, f->key, f->frame) : NULL;
-  struct weir__terms of_topic, *terms = NULL;
-  if (f->topic != NULL) {
-    of_topic = weir__topic_terms(c->shard->server, f->topic, c);
-    terms = &of_topic;
-  }
   if (twin == NULL)
-    weir__conn_queue_part(c, &f->part, f->header_len, terms);
+    weir__conn_queue_part(c, &f->part, f->header_len, f->topic);
   else
-    weir__conn_queue_twin(c, twin, terms);
+    weir__conn_queue_twin(c, twin, f->topic);
 }
 
 static bool is_chosen(struct weir_conn *c, const struct weir__choice *choice)
@@ -85,13 +80,9 @@ static bool is_chosen(struct weir_conn *c, const struct weir__choice *choice)
 
 static void to_all(struct weir__shard *shard, const struct fanned *f)
 {
-  const struct weir_loop *loop = shard->loop;
-  for (uint32_t i = 0; i < loop->slots.count; i++) {
-    struct weir__source *source = weir__slot_source(weir__slot_at(&loop->slots, i));
-    if (source == NULL || !weir__conn_is(source))
-      continue;
-    struct weir_conn *c = (struct weir_conn *)source;
-    if (c->shard == shard && c->state == WEIR__CONN_OPEN && c != f->except &&
+  struct weir_conn *c;
+  for (uint32_t slot = 0; (c = weir__shard_next(shard, &slot)) != NULL;) {
+    if (c->state == WEIR__CONN_OPEN && c != f->except &&
         !weir__conn_route(c)->options.no_broadcast && is_chosen(c, f->choice))
       hand(c, f);
   }
@@ -132,6 +123,7 @@ static int fan_out(struct weir__shard *shard, const struct order *order)
     topic = weir__topics_find(&shard->topics, order->text, order->len);
     if (topic == NULL)
       return 0;
+    weir__topic_look_up(shard->server, topic);
   }
   struct fanned f = {.frame = order->frame,
                      .key = topic,

@@ -104,8 +104,8 @@ static void put_traffic(struct weir__exposition *out, const struct reading *r)
   weir__exposition_family(out, "ws_slow_consumer_total", "counter",
                           "Messages dropped for slow consumers, connections closed for a full "
                           "queue, and queues that gave way to the cap on all of them.");
-  put_labelled(out, "action", "drop", r->tally.slow[WEIR__SLOW_DROP]);
-  put_labelled(out, "action", "close", r->tally.slow[WEIR__SLOW_CLOSE]);
+  put_labelled(out, "action", "drop", less(c->dropped, r->tally.slow_closes));
+  put_labelled(out, "action", "close", r->tally.slow_closes);
   put_labelled(out, "action", "shed", c->shed);
   put_one(out, "ws_queue_bytes", "gauge",
           "Bytes that send queues hold; shared frames once where max_queue_memory is on, else not.",

@@ -91,12 +91,9 @@ int weir__shard_start(struct weir__shard *shard, int *fds)
  * more. */
 static void stop_connections(struct weir__shard *shard, int code)
 {
-  const struct weir_loop *loop = shard->loop;
-  for (uint32_t i = 0; i < loop->slots.count; i++) {
-    struct weir__source *source = weir__slot_source(weir__slot_at(&loop->slots, i));
-    if (source != NULL && weir__conn_is(source) && ((struct weir_conn *)source)->shard == shard)
-      weir__conn_stop((struct weir_conn *)source, code);
-  }
+  struct weir_conn *c;
+  for (uint32_t slot = 0; (c = weir__shard_next(shard, &slot)) != NULL;)
+    weir__conn_stop(c, code);
 }
 
 void weir__shard_stop(struct weir__shard *shard, int code)

@@ -44,9 +44,6 @@ enum {
   WEIR__CLOSES
 };
 
-/* What became of a message that met a full queue. */
-enum weir__slow { WEIR__SLOW_DROP = 0, WEIR__SLOW_CLOSE, WEIR__SLOWS };
-
 enum { WEIR__BUCKETS = 14 };
 
 extern const uint64_t weir__bucket_us[WEIR__BUCKETS];
@@ -61,7 +58,7 @@ struct weir__durations {
 struct weir__tally {
   uint64_t rejected[WEIR__REJECTS];
   uint64_t closes[WEIR__INITIATORS][WEIR__CLOSES];
-  uint64_t slow[WEIR__SLOWS];
+  uint64_t slow_closes;              /* connections closed for a full queue */
   struct weir__durations handshakes; /* from accept to the 101 */
   struct weir__durations lags;       /* by how much the loop's probe came too late */
 };

@@ -2,7 +2,7 @@
  * listens, and looked up once in the life of each topic of a loop. */
 #include "ws/topic_policy.h"
 
-#include "ws/conn.h"
+#include "ws/server.h"
 
 #include <errno.h>
 #include <string.h>
@@ -62,21 +62,10 @@ void weir__server_free_topic_rules(struct weir_server *server)
 }
 
 /* The rules do not change while there are topics. */
-static uint8_t policy_of(const struct weir_server *server, struct weir__topic *topic)
+void weir__topic_look_up(const struct weir_server *server, struct weir__topic *topic)
 {
-  if (topic->policy == WEIR__TOPIC_UNKNOWN) {
-    const struct weir__topic_rule *rule = rule_for(server, topic->name, topic->name_len);
-    topic->policy = rule == NULL ? WEIR__TOPIC_NO_POLICY : rule->policy;
-  }
-  return topic->policy;
-}
-
-struct weir__terms weir__topic_terms(const struct weir_server *server, struct weir__topic *topic,
-                                     const struct weir_conn *c)
-{
-  uint8_t policy = policy_of(server, topic);
-  struct weir__terms terms = {policy == WEIR__TOPIC_NO_POLICY ? c->policy : policy, 0};
-  if (terms.policy == WEIR_QUEUE_KEEP_LATEST)
-    terms.key = topic->id;
-  return terms;
+  if (topic->policy != WEIR__TOPIC_UNKNOWN)
+    return;
+  const struct weir__topic_rule *rule = rule_for(server, topic->name, topic->name_len);
+  topic->policy = rule == NULL ? WEIR__TOPIC_NO_POLICY : rule->policy;
 }

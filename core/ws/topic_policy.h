@@ -11,11 +11,6 @@ extern "C" {
 
 struct weir_server;
 
-struct weir__terms {
-  uint8_t policy; /* enum weir_queue_policy */
-  uint32_t key;   /* of what it is the latest; 0: of nothing */
-};
-
 /* What is published to topics with a prefix has a policy of its own. */
 struct weir__topic_rule {
   uint8_t policy; /* enum weir_queue_policy */
@@ -23,9 +18,15 @@ struct weir__topic_rule {
   char prefix[WEIR__TOPIC_MAX];
 };
 
-/* The terms of a message published to a topic, on a connection. */
-struct weir__terms weir__topic_terms(const struct weir_server *server, struct weir__topic *topic,
-                                     const struct weir_conn *c);
+/* Finds the topic's policy among the server's rules, once in its life. */
+void weir__topic_look_up(const struct weir_server *server, struct weir__topic *topic);
+
+/* The policy of a message that is published to a topic, which was looked up, or to none (NULL), on
+ * a connection whose own this is. */
+static inline unsigned weir__topic_policy(const struct weir__topic *topic, unsigned own)
+{
+  return topic == NULL || topic->policy == WEIR__TOPIC_NO_POLICY ? own : topic->policy;
+}
 
 /* Frees the server's rules. */
 void weir__server_free_topic_rules(struct weir_server *server);

@@ -251,6 +251,9 @@ TEST_F(policy, KeepLatestHoldsTheLimit)
   EXPECT_LE(weir_conn_buffered(c()).bytes, size_t{70} << 10);
   at.settle();
   EXPECT_EQ(told(), 2u);
+  EXPECT_EQ(publish("a", std::string((70 << 10) + 1, 'a')), 0); /* too long for any queue */
+  at.settle();
+  EXPECT_EQ(told(), 2u);
   expect_rest(client, {large});
 }
 
